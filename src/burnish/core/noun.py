@@ -1,0 +1,72 @@
+"""The base of every noun and every settings object: frozen, keyword-only, JSON with a version.
+
+pydantic is imported here and nowhere else. A field that does not exist is an error that names
+the nearest one that does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from burnish.core.errors import RecipeError, did_you_mean
+
+__all__ = ["Field", "Noun", "field_validator", "model_validator"]
+
+
+class Noun(BaseModel):
+    """A frozen value that can be printed, compared, and written as JSON.
+
+    `noun_version` counts up when a field changes its meaning; reading another version is an
+    error, not a guess.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+    noun_version: ClassVar[int] = 1
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], *, where: str = "") -> Self:
+        """Build from plain data. Raises `RecipeError` naming the field and the nearest known one."""
+        known = set(cls.model_fields)
+        for key in data:
+            if key not in known:
+                raise RecipeError(f"unknown field {key!r}", where=where or cls.__name__, help=did_you_mean(key, known))
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _readable(error, where or cls.__name__) from None
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """JSON text with the noun's name and version beside its fields."""
+        head = {"noun": type(self).__name__, "version": self.noun_version}
+        return json.dumps(head | self.model_dump(mode="json"), indent=indent, sort_keys=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "") -> Self:
+        """The inverse of `to_json`. Raises `RecipeError` on another noun or version."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RecipeError(f"not JSON: {error}", where=where or cls.__name__) from None
+        if not isinstance(data, dict):
+            raise RecipeError("expected a JSON object", where=where or cls.__name__)
+        noun, version = data.pop("noun", None), data.pop("version", None)
+        if (noun, version) != (cls.__name__, cls.noun_version):
+            raise RecipeError(
+                f"expected {cls.__name__} version {cls.noun_version}, found {noun} version {version}",
+                where=where,
+                help="write it again with this version of burnish",
+            )
+        return cls.parse(data, where=where)
+
+
+def _readable(error: ValidationError, where: str) -> RecipeError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    unknown = first["type"] == "extra_forbidden"
+    what = f"unknown field {field!r}" if unknown else f"{field}: {message}" if field else message
+    value = "" if unknown or first["type"] == "missing" else f"got {first.get('input')!r}"
+    return RecipeError(what, where=where, why=value)

@@ -1,0 +1,35 @@
+"""How to train: one settings object for fit, recovery, distillation and QAT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor, nn
+
+from burnish.core.noun import Field, Noun
+from burnish.data.split import Batch
+
+Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
+"""Outputs of the model (always a tuple) and targets -> scalar loss."""
+
+Objective = Callable[[nn.Module, Batch], Tensor]
+"""What one training step minimizes: calls the module on the batch itself."""
+
+
+class FitSettings(Noun):
+    """Settings of one training run. `learning_rate` is the peak of the schedule."""
+
+    epochs: float = Field(default=3.0, gt=0, description="passes over the training rows; parts of one are fine")
+    batch_size: int = Field(default=128, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    weight_decay: float = Field(default=1e-2, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    schedule: Literal["constant", "linear", "cosine", "one-cycle"] = "one-cycle"
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps spent warming up")
+    clip_norm: float = Field(default=1.0, ge=0, description="gradient norm limit; 0 is none")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
+    keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
