@@ -46,9 +46,13 @@ class Executable(ABC):
 
 
 class Backend(ABC):
-    """One way to execute a model. Stateless."""
+    """One way to execute a model. Stateless.
+
+    `pretends` marks a backend whose outputs are made up, so nobody compares them with the model.
+    """
 
     name: str
+    pretends: bool = False
 
     @abstractmethod
     def available(self) -> Availability:

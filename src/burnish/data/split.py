@@ -75,18 +75,18 @@ class Split:
     def shuffled(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
         """One training epoch: every row once (a last batch of one row is dropped), augmented."""
         for index, rows in enumerate(self.order(batch_size, seed=seed, epoch=epoch)):
-            generator = torch.Generator().manual_seed(_mix(seed, epoch, index))
+            generator = torch.Generator().manual_seed(mix_seed(seed, epoch, index))
             yield self.batch(rows, generator)
 
     def order(self, batch_size: int, *, seed: int, epoch: int) -> list[NDArray[np.integer]]:
         """Row numbers of each batch of an epoch; the same for the same seed and epoch."""
-        rng = np.random.default_rng(_mix(seed, epoch, -1))
+        rng = np.random.default_rng(mix_seed(seed, epoch, -1))
         rows = rng.permutation(len(self))
         if self.lengths is not None:
             window = batch_size * 32
             parts = [rows[i : i + window] for i in range(0, len(rows), window)]
             rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
-        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+        batches: list[NDArray[np.integer]] = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches.pop()
         if self.lengths is not None:
@@ -107,6 +107,7 @@ class Split:
         return whole.hexdigest()
 
 
-def _mix(seed: int, epoch: int, index: int) -> int:
+def mix_seed(seed: int, epoch: int, index: int) -> int:
+    """A 63-bit seed of its own for every (seed, epoch, index)."""
     raw = f"{seed}/{epoch}/{index}".encode()
     return int.from_bytes(hashlib.sha256(raw).digest()[:8], "big") >> 1

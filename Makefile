@@ -1,0 +1,46 @@
+# `make demo` and `make test` each work alone on a fresh machine: they make the virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo test test-all lint format clean
+
+help:
+	@echo "make demo      train, prune, quantize, compile and report on a real data set (minutes)"
+	@echo "make test      lint, types and tests (under 15 minutes on 2 cores)"
+	@echo "make test-all  the same and the long checks"
+	@echo "make lint      ruff and mypy only"
+
+setup: $(READY)
+
+# torch and torchvision first and together: a torch alone would bring another build.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@command -v g++ >/dev/null || { echo "g++ is needed once, for quantization-aware training: install it (apt-get install g++)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "torch>=2.11,<2.15" torchvision
+	$(BIN)/pip install --quiet -e ".[text,vision,dev]"
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m burnish.cli.demo
+
+lint: $(READY)
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+test: lint
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: lint
+	$(BIN)/python -m pytest -q
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,191 @@
+"""ONNX Runtime on the CPU: a portable file, graph optimisation, int8 kernels for Q/DQ models.
+
+Options: `{"quantize": "dynamic"}` stores matrix weights as int8 and quantizes activations as they
+come; `{"spin": false}` lets idle threads sleep between calls.
+Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
+from burnish.backends.bundle import call_failed, check_outputs
+from burnish.backends.export import (
+    FourDimensionalAttention,
+    dynamic_axes,
+    dynamic_shapes,
+    explain_trace,
+    module_of,
+    quiet,
+)
+from burnish.backends.installed import find_package, need
+from burnish.backends.onnx_file import heavy_ops, tidy
+from burnish.backends.onnx_lower import lower_fake_quantize
+from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
+from burnish.core.evidence import Coverage
+from burnish.core.signature import Signature
+from burnish.model.variant import Program
+
+MODEL_FILE = "model.onnx"
+_OPSET = 18
+_ERRORS_ONLY = 3
+
+
+class ONNXRuntimeExecutable(Executable):
+    """One inference session."""
+
+    def __init__(self, session: Any, signature: Signature) -> None:
+        self._session = session
+        self._signature = signature
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """Outputs by name. Raises `BurnishError` when the model fails on these inputs."""
+        if self._session is None:
+            raise BurnishError("this executable is closed", help="load it again")
+        names = [spec.name for spec in self._signature.outputs]
+        feed = {spec.name: inputs[spec.name] for spec in self._signature.inputs}
+        try:
+            outputs = dict(zip(names, self._session.run(names, feed), strict=True))
+        except _failures() as error:
+            raise call_failed("onnxruntime", inputs, error) from error
+        check_outputs(outputs, inputs, self._signature, "onnxruntime")
+        return outputs
+
+    def close(self) -> None:
+        """Drop the session and its threads."""
+        self._session = None
+
+
+class ONNXRuntime(Backend):
+    """Microsoft's runtime, through one file `model.onnx`."""
+
+    name = "onnxruntime"
+
+    def available(self) -> Availability:
+        """Where the runtime and the exporter's packages are installed."""
+        return find_package("onnxruntime", "onnx", "onnxscript")
+
+    def choices(self, precision: str) -> tuple[dict[str, Any], ...]:
+        """As it is; and for fp32 also with dynamically quantized matrix products."""
+        plain: dict[str, Any] = {"quantize": "none"}
+        return (plain, {"quantize": "dynamic"}) if precision == "fp32" else (plain,)
+
+    def build(self, program: Program, folder: Path, options: Options) -> None:
+        """Export, lower fake-quantize nodes, and quantize when the options say so."""
+        need(self)
+        dynamic = _is_dynamic(options)
+        data = program.onnx_bytes or _export(program, self.name)
+        names = ([s.name for s in program.signature.inputs], [s.name for s in program.signature.outputs])
+        path = folder / MODEL_FILE
+        path.write_bytes(tidy(lower_fake_quantize(data), *names))
+        if dynamic:
+            _quantize(path)
+
+    def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
+        """Open the file with that many threads and every graph optimisation."""
+        need(self)
+        settings = _settings(threads)
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.get("spin", True) else "0")
+        return ONNXRuntimeExecutable(_open(folder / MODEL_FILE, settings), signature)
+
+    def coverage(self, folder: Path, options: Options) -> Coverage | None:
+        """Read from the optimised graph, which says what the session really runs."""
+        del options
+        need(self)
+        return Coverage(ops=tuple(heavy_ops(_optimized(folder / MODEL_FILE))))
+
+
+def _is_dynamic(options: Options) -> bool:
+    value = options.get("quantize", "none")
+    if value not in ("none", "dynamic"):
+        raise RecipeError(f"unknown value {value!r} for onnxruntime's quantize", help="use 'none' or 'dynamic'")
+    return bool(value == "dynamic")
+
+
+def _export(program: Program, backend: str) -> bytes:
+    """ONNX bytes. Fake-quantize nodes are known to the older, tracing exporter only."""
+    module, signature = module_of(program, backend), program.signature
+    names: dict[str, Any] = {
+        "kwargs": dict(program.examples),
+        "input_names": [spec.name for spec in signature.inputs],
+        "output_names": [spec.name for spec in signature.outputs],
+        "opset_version": _OPSET,
+    }
+    with quiet(), explain_trace(module, backend), torch.no_grad(), FourDimensionalAttention():
+        if program.precision != "fp32":
+            with tempfile.TemporaryDirectory() as scratch:
+                path = Path(scratch) / MODEL_FILE
+                torch.onnx.export(module, (), path, dynamo=False, dynamic_axes=dynamic_axes(signature), **names)
+                return path.read_bytes()
+        shapes = dynamic_shapes(signature)
+        exported = torch.onnx.export(module, (), dynamo=True, dynamic_shapes=shapes, verbose=False, **names)
+    if exported is None:
+        raise Unsupported(f"the backend {backend!r} got nothing from the exporter", where=type(module).__name__)
+    data: bytes = exported.model_proto.SerializeToString()
+    return data
+
+
+def _settings(threads: int) -> Any:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERRORS_ONLY
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return settings
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises: classes of its own, without a common base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+        RuntimeError,
+    )
+
+
+def _open(path: Path, settings: Any) -> Any:
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(path), sess_options=settings, providers=["CPUExecutionProvider"])
+    except _failures() as error:
+        raise ArtifactError("ONNX Runtime cannot open this model", where=str(path), why=str(error)) from error
+
+
+def _optimized(path: Path) -> bytes:
+    """The graph as a session on this machine would run it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / MODEL_FILE
+        settings = _settings(1)
+        settings.optimized_model_filepath = str(target)
+        _open(path, settings)
+        return target.read_bytes()
+
+
+def _quantize(path: Path) -> None:
+    """Quantize the matrix products of a file in place: int8 weights, activations as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / MODEL_FILE
+        quantize_dynamic(path, target, weight_type=QuantType.QInt8, per_channel=True)
+        path.write_bytes(target.read_bytes())
+
+
+PART = ONNXRuntime()

@@ -1,0 +1,218 @@
+"""OpenVINO on the CPU: low-precision kernels (VNNI, AMX) for fp32, bf16 and int8 models.
+
+A PyTorch module is converted directly, fake-quantize nodes included; saving folds quantized
+weights to int8. Options: `{"precision": "f32" | "bf16"}` for what is not quantized.
+Source: https://docs.openvino.ai/2025/openvino-workflow/model-preparation/convert-model-pytorch.html
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
+from burnish.backends.bundle import call_failed, check_outputs
+from burnish.backends.export import explain_trace, module_of, quiet
+from burnish.backends.installed import find_package, need
+from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
+from burnish.core.evidence import Coverage, OpCoverage
+from burnish.core.signature import Signature, TensorSpec
+from burnish.model.variant import Program
+
+MODEL_FILE = "model.xml"
+
+_HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNCell", "RNNSeq", "ScaledDotProductAttention"}
+_PRECISIONS = {"i8": "int8", "u8": "int8", "f32": "fp32", "f16": "fp16"}
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"CACHE_DIR": ""})
+    return core
+
+
+class OpenVINOExecutable(Executable):
+    """One infer request of a compiled model."""
+
+    def __init__(self, compiled: Any, signature: Signature) -> None:
+        self._request = compiled.create_infer_request()
+        self._signature = signature
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """Outputs by name. Raises `BurnishError` when the model fails on these inputs."""
+        if self._request is None:
+            raise BurnishError("this executable is closed", help="load it again")
+        named = {spec.name: inputs[spec.name] for spec in self._signature.inputs}
+        try:
+            results = self._request.infer(named, share_inputs=False, share_outputs=False)
+        except RuntimeError as error:
+            raise call_failed("openvino", inputs, error) from error
+        outputs = {spec.name: np.asarray(results[index]) for index, spec in enumerate(self._signature.outputs)}
+        check_outputs(outputs, inputs, self._signature, "openvino")
+        return outputs
+
+    def close(self) -> None:
+        """Drop the request, and with it the compiled model."""
+        self._request = None
+
+
+class OpenVINO(Backend):
+    """Intel's runtime, through its IR files `model.xml` and `model.bin`."""
+
+    name = "openvino"
+
+    def available(self) -> Availability:
+        """Where the package is installed."""
+        return find_package("openvino")
+
+    def choices(self, precision: str) -> tuple[dict[str, Any], ...]:
+        """f32, and bf16 where the processor has it; for int8 that is what the rest runs in."""
+        del precision
+        if not self.available().ok:
+            return ()
+        bf16 = "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return ({"precision": "f32"}, {"precision": "bf16"}) if bf16 else ({"precision": "f32"},)
+
+    def build(self, program: Program, folder: Path, options: Options) -> None:
+        """Convert and save; names and free dimensions as in the signature."""
+        del options
+        need(self)
+        import openvino
+
+        model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
+        _name(model, program.signature)
+        openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=False)
+
+    def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
+        """Compile for latency: one stream of `threads` threads."""
+        need(self)
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": _precision(options),
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+        }
+        return OpenVINOExecutable(_compile(folder, settings), signature)
+
+    def coverage(self, folder: Path, options: Options) -> Coverage | None:
+        """Read from the compiled graph: what the plugin chose for every heavy operator."""
+        need(self)
+        compiled = _compile(folder, {"INFERENCE_PRECISION_HINT": _precision(options), "NUM_STREAMS": 1})
+        rows = (_describe(op) for op in compiled.get_runtime_model().get_ordered_ops())
+        return Coverage(ops=tuple(row for row in rows if row is not None))
+
+
+def _precision(options: Options) -> str:
+    value = options.get("precision", "f32")
+    if value not in ("f32", "bf16"):
+        raise RecipeError(f"unknown precision {value!r} for openvino", help="use 'f32' or 'bf16'")
+    return str(value)
+
+
+def _compile(folder: Path, settings: dict[str, Any]) -> Any:
+    path = folder / MODEL_FILE
+    if not path.exists():
+        raise ArtifactError("the OpenVINO model is missing", where=str(path))
+    try:
+        return _core().compile_model(path, "CPU", settings)
+    except RuntimeError as error:
+        raise ArtifactError("OpenVINO cannot compile this model", where=str(path), why=str(error)) from error
+
+
+def _read(onnx_bytes: bytes) -> Any:
+    return _core().read_model(model=onnx_bytes)
+
+
+def _convert(program: Program, backend: str) -> Any:
+    import openvino
+    from openvino import frontend
+
+    failures = (
+        frontend.GeneralFailure,
+        frontend.InitializationFailure,
+        frontend.NotImplementedFailure,
+        frontend.OpConversionFailure,
+        frontend.OpValidationFailure,
+    )
+    module = module_of(program, backend)
+    with quiet(), explain_trace(module, backend, failures), torch.no_grad():
+        return openvino.convert_model(module, example_input=dict(program.examples))
+
+
+def _name(model: Any, signature: Signature) -> None:
+    """Give inputs and outputs the signature's names, and inputs its shapes; free dimensions stay free."""
+    ports = {port: spec for spec, port in zip(signature.inputs, _ports(model, signature), strict=True)}
+    for port, spec in ports.items():
+        port.get_tensor().set_names({spec.name})
+        port.get_node().set_friendly_name(spec.name)
+    model.reshape({port: [d if isinstance(d, int) else -1 for d in spec.shape] for port, spec in ports.items()})
+    for port, spec in zip(model.outputs, signature.outputs, strict=True):
+        port.get_tensor().set_names({spec.name})
+        _check_free(port.get_partial_shape(), spec)
+
+
+def _check_free(shape: Any, spec: TensorSpec) -> None:
+    """A free dimension that came out as a number was frozen by tracing.
+
+    OpenVINO does not notice at run time: it reads beyond its buffers.
+    """
+    if shape.rank.is_dynamic:
+        return
+    for found, dim in zip(shape, spec.shape, strict=False):
+        if isinstance(dim, str) and found.is_static:
+            raise Unsupported(
+                f"the dimension {dim!r} was frozen to {found.get_length()} when the model was traced",
+                where=f"output {spec.name!r}",
+                help="compute sizes from the shapes of tensors in forward, or leave out the openvino backend",
+            )
+
+
+def _ports(model: Any, signature: Signature) -> list[Any]:
+    """The model's input of every spec: by name where the names fit, else by position."""
+    by_name = {name: port for port in model.inputs for name in port.get_names()}
+    if all(spec.name in by_name for spec in signature.inputs):
+        return [by_name[spec.name] for spec in signature.inputs]
+    return list(model.inputs)
+
+
+def _describe(op: Any) -> OpCoverage | None:
+    """A heavy operator's row, or None. Fused attention shows as a `Subgraph` that holds products."""
+    kind = _info(op, "layerType")
+    if kind == "Subgraph" and any(part in _info(op, "originalLayersNames") for part in ("MatMul", "ScaledDot")):
+        precision = _info(op, "primitiveType").rpartition("_")[2].lower()
+    elif kind in _HEAVY:
+        precision = _info(op, "runtimePrecision")
+    else:
+        return None
+    weights = [port for port in op.input_values() if _info(port.get_node(), "layerType") == "Const"]
+    return OpCoverage(
+        name=op.get_friendly_name(),
+        kind=f"{kind} ({_info(op, 'primitiveType')})",
+        precision=_PRECISIONS.get(precision, precision),
+        weight_bytes=sum(_num_bytes(port) for port in weights),
+    )
+
+
+def _info(op: Any, key: str) -> str:
+    info = op.get_rt_info()
+    return str(info[key].astype(str)) if key in info else ""
+
+
+def _num_bytes(port: Any) -> int:
+    shape = port.get_partial_shape()
+    if not shape.is_static or port.get_element_type().is_dynamic():
+        return 0
+    bits: int = math.prod(shape.to_shape()) * port.get_element_type().bitwidth
+    return math.ceil(bits / 8)
+
+
+PART = OpenVINO()

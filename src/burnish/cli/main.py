@@ -1,0 +1,201 @@
+"""The command `burnish`. typer is imported here and nowhere else; what a command does is in its own file.
+
+A new command is one function below: its arguments, its help with examples, and a call. Bodies are
+imported inside the functions, so `burnish --help` loads no library that is slow to load. Exit
+codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from burnish.core.errors import BurnishError
+
+
+class _Commands(TyperGroup):
+    """Turns errors into messages with a fix, and Ctrl-C into a friendly line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BurnishError as error:
+            from burnish.cli.console import print_error
+
+            print_error(error)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            from burnish.cli.console import print_note
+
+            print_note("interrupted: run the same command again to resume")
+            raise typer.Exit(130) from None
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Commands in the order they are written here."""
+        del ctx
+        return list(self.commands)
+
+
+app = typer.Typer(
+    name="burnish",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Make a PyTorch model that works fast and small, and prove it.",
+    epilog="Begin with: burnish doctor, burnish list workloads, burnish optimize digits",
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"burnish {version('burnish')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Holds the options that stand before any command."""
+    del version
+
+
+@app.command()
+def optimize(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A recipe (name or YAML file), a workload, package.module:function, a Hugging Face folder, or FILE.onnx.",
+        ),
+    ],
+    data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
+    budget: Annotated[str | None, typer.Option(help='Limits, such as "accuracy>=-1pt, latency_p95<=5ms".')] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One field: passes.1.macs=0.3")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; runs/NAME otherwise.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Every core otherwise.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what is cached; do nothing.")] = False,
+) -> None:
+    """Make a model fast and small inside a budget: passes, measurements, artifact, report.
+
+    Without a recipe one is composed from what tracing finds. An interrupted run is resumed by the
+    same command.
+
+    \b
+    Examples:
+      burnish optimize digits
+      burnish optimize fashion-mnist --budget "accuracy>=-0.5pt, latency_p95<=2ms"
+      burnish optimize recipe.yaml --set passes.1.macs=0.3 --dry-run
+      burnish optimize my_package.models:workload --out runs/mine
+    """
+    from burnish.cli.optimize import optimize as body
+
+    body(
+        target,
+        data=data,
+        budget=budget,
+        overrides=tuple(overrides or ()),
+        out=out,
+        seed=seed,
+        threads=threads,
+        dry_run=dry_run,
+    )
+
+
+@app.command()
+def verify(artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="An artifact's folder.")]) -> None:
+    """Check an artifact: every hash, then its stored example against its stored answer.
+
+    \b
+    Examples:
+      burnish verify runs/digits/artifact
+    """
+    from burnish.cli.verify import verify as body
+
+    body(artifact)
+
+
+@app.command()
+def measure(
+    artifact: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="One or more artifact folders.")],
+    threads: Annotated[int | None, typer.Option(min=1, help="As the artifact says otherwise.")] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Time for all rounds.")] = 20.0,
+) -> None:
+    """Measure latency on this machine; several artifacts side by side, as ratios to the first.
+
+    The requests are the artifact's stored example.
+
+    \b
+    Examples:
+      burnish measure runs/digits/artifact
+      burnish measure runs/old/artifact runs/new/artifact
+    """
+    from burnish.cli.measure import measure as body
+
+    body(artifact, threads=threads, seconds=seconds)
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="passes, criteria, backends, workloads or metrics.")
+    ] = None,
+) -> None:
+    """Show what can be used, by name.
+
+    \b
+    Examples:
+      burnish list
+      burnish list backends
+    """
+    from burnish.cli.listing import show_list
+
+    show_list(kind)
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A name from `burnish list`, or kind/name.")],
+) -> None:
+    """Print the card of one part, with its settings.
+
+    \b
+    Examples:
+      burnish explain prune
+      burnish explain criteria/random
+    """
+    from burnish.cli.listing import show_card
+
+    show_card(what)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Show what this machine can do, and what it lacks.
+
+    \b
+    Examples:
+      burnish doctor
+      burnish doctor --json
+    """
+    from burnish.cli.doctor import show_doctor
+
+    show_doctor(as_json=as_json)

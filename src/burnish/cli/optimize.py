@@ -1,0 +1,85 @@
+"""`burnish optimize`: a recipe, a workload or a model in, an artifact and a report out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from burnish.cli.console import RichProgress, print_headline, print_note, print_plan, print_table
+from burnish.core.machine import fingerprint
+from burnish.pipeline.compose import compose
+from burnish.pipeline.recipe import Recipe, apply_override, load_recipe, recipe_from, shipped_recipes
+from burnish.pipeline.run import Run
+from burnish.pipeline.yaml_file import to_yaml
+from burnish.report.html import render
+from burnish.report.summary import headline, table
+from burnish.workloads.registry import get
+from burnish.workloads.workload import Workload
+
+
+def optimize(
+    target: str,
+    *,
+    data: str | None,
+    budget: str | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    seed: int | None,
+    threads: int | None,
+    dry_run: bool,
+) -> None:
+    """Body of the command. Raises `BurnishError`."""
+    recipe, workload = prepare(target, data=data, budget=budget, overrides=overrides, seed=seed, threads=threads)
+    folder = out or Path("runs") / workload.name
+    with RichProgress() as progress:
+        run = Run(
+            recipe=recipe,
+            workload=workload,
+            out=folder,
+            progress=progress,
+            command=shlex.join(["burnish", *sys.argv[1:]]),
+            extras=lambda ledger: {"report.html": render(ledger).encode()},
+        )
+        print_plan(workload.title, run.plan(), recipe.budget)
+        if dry_run:
+            return
+        result = run.execute()
+    print_table(table(result.ledger))
+    print_headline(headline(result.ledger))
+    for warning in result.ledger.warnings:
+        progress.say(f"note: {warning}")
+    print(f"report:   {folder / 'report.html'}")
+    print(f"artifact: {result.artifact}")
+
+
+def prepare(
+    target: str,
+    *,
+    data: str | None = None,
+    budget: str | None = None,
+    overrides: tuple[str, ...] = (),
+    seed: int | None = None,
+    threads: int | None = None,
+) -> tuple[Recipe, Workload]:
+    """The recipe and the workload that the command line names. Raises `BurnishError`."""
+    given = {"data": data} if data else {}
+    if target in shipped_recipes() or Path(target).suffix in (".yaml", ".yml"):
+        recipe = load_recipe(target, overrides)
+        recipe = recipe.model_copy(update={"settings": {**recipe.settings, **given}})
+        workload = get(recipe.workload, **recipe.settings)
+    else:
+        workload = get(target, **given)
+        examples = workload.train.batch(np.arange(min(2, len(workload.train)))).inputs
+        recipe = compose(target, workload, workload.build(), examples, budget or "", fingerprint())
+        short = recipe.to_dict() | ({"settings": given} if given else {})
+        for override in overrides:
+            short = apply_override(short, override)
+        recipe = recipe_from(short)
+        print_note(
+            "no recipe was given; this one was composed from what tracing finds:\n\n" + to_yaml(recipe.to_dict())
+        )
+    changes = {"budget": budget, "seed": seed, "threads": threads}
+    return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None}), workload

@@ -1,0 +1,121 @@
+"""Tables on disk (Parquet, CSV, JSON lines) to arrays: the only file that knows pyarrow.
+
+Images in Parquet are decoded once; the pixels are kept in the cache folder under the hash of the
+file they came from.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from burnish.core.errors import BadData, MissingData
+from burnish.core.files import new_folder, sha256
+from burnish.data.images import decode_all
+from burnish.data.locate import cache_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """`pixels` uint8 [N, 3, height, width], `labels` int64 [N], class names if the file has them."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def read_images(path: Path, *, image: str = "image", label: str = "label") -> LabelledImages:
+    """A Parquet file of compressed images and class numbers, through the cache.
+
+    Class names are read from the schema's metadata entry `classes` (comma separated). Raises
+    `MissingData`, `BadData`, `OutputError`.
+    """
+    if not path.is_file():
+        raise MissingData("there is no such file", where=str(path), help="check the path")
+    folder = cache_folder() / "images" / f"{sha256(path)[:24]}-{image}-{label}"
+    if not folder.exists():
+        _decode_into(folder, path, image, label)
+    return LabelledImages(
+        pixels=np.load(folder / "pixels.npy"),
+        labels=np.load(folder / "labels.npy"),
+        classes=tuple(json.loads((folder / "classes.json").read_text())),
+    )
+
+
+def read_table(path: Path, columns: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
+    """Columns of a `.parquet`, `.csv`, `.tsv` or `.jsonl` file by name; all of them by default.
+
+    Numbers and truth values keep their dtype, texts become an object array of str. Raises
+    `MissingData`, and `BadData` on a missing column, an empty cell or another type.
+    """
+    table = _open(path)
+    lacking = [column for column in columns if column not in table.column_names]
+    if lacking:
+        raise BadData(
+            f"there is no column {lacking[0]!r}", where=str(path), help="columns: " + ", ".join(table.column_names)
+        )
+    return {name: _column(table, name, path) for name in columns or table.column_names}
+
+
+def _decode_into(folder: Path, path: Path, image: str, label: str) -> None:
+    table = _open(path)
+    for name in (image, label):
+        if name not in table.column_names:
+            raise BadData(
+                f"there is no column {name!r}", where=str(path), help="columns: " + ", ".join(table.column_names)
+            )
+    labels = _column(table, label, path).astype(np.int64)
+    pixels = decode_all(table[image].to_pylist(), where=str(path))
+    names = (table.schema.metadata or {}).get(b"classes", b"").decode()
+    with new_folder(folder) as work:
+        np.save(work / "pixels.npy", pixels)
+        np.save(work / "labels.npy", labels)
+        (work / "classes.json").write_text(json.dumps(names.split(",") if names else []))
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise MissingData("there is no such file", where=str(path), help="check the path")
+    try:
+        match path.suffix:
+            case ".parquet":
+                return pyarrow.parquet.read_table(path)
+            case ".csv":
+                return pyarrow.csv.read_csv(path)
+            case ".tsv":
+                return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter="\t"))
+            case ".jsonl" | ".json":
+                return pyarrow.json.read_json(path)
+    except pa.ArrowException as error:
+        raise BadData("the file cannot be read", where=str(path), why=str(error).splitlines()[0]) from None
+    raise BadData(
+        f"{path.suffix or 'no suffix'} is no known kind of table",
+        where=str(path),
+        help="give a .parquet, .csv, .tsv or .jsonl file",
+    )
+
+
+def _column(table: Any, name: str, path: Path) -> NDArray[Any]:
+    column, where = table[name], f"{path}, column {name!r}"
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise BadData("an empty cell", where=f"{where}, row {row}", help="fill it or drop the row")
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return np.array(column.to_pylist(), dtype=object)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        values: NDArray[Any] = column.to_numpy()
+        return values
+    raise BadData(f"a column of type {kind} cannot be used", where=where, help="give numbers, truth values or texts")

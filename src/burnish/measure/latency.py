@@ -1,0 +1,217 @@
+"""Latency side by side: every candidate in a process of its own, all alive, turn by turn.
+
+A machine's speed drifts: neighbours, clocks, heat. So candidates are not measured one after the
+other but in rounds; in each round every candidate answers the same requests, and the order rotates.
+Two candidates are compared by the ratio of their times within a round, whose spread says what the
+drift did. Between two turns there is a pause, until threads that spin for work have gone to sleep,
+and each turn starts with calls that are not timed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.core.errors import BurnishError
+from burnish.core.machine import fingerprint
+from burnish.core.measurement import LatencyProfile, Measurement, Ratio
+from burnish.core.progress import Progress, Silent
+from burnish.core.signature import Signature
+from burnish.measure.plan import Plan, plan_turns
+from burnish.measure.worker import write_requests
+from burnish.measure.worker_process import WorkerProcess
+
+Request = dict[str, NDArray[np.generic]]
+
+_REWARM = 2
+_PROBES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A built folder to be timed, and how to load it."""
+
+    label: str
+    backend: str
+    folder: Path
+    signature: Signature
+    options: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+
+
+def compare(
+    candidates: Sequence[Candidate],
+    requests: Sequence[Request],
+    *,
+    served_label: str,
+    rounds: int = 10,
+    calls: int | None = None,
+    warmup: int = 5,
+    budget_s: float = 60.0,
+    pause_s: float = 0.05,
+    progress: Progress | None = None,
+) -> list[LatencyProfile]:
+    """Time all candidates on the same requests; one profile each, in the given order.
+
+    A request is one call, a batch of inputs by name. Before the rounds each candidate answers
+    every request once and then `warmup` more. `calls` fixes the timed calls of a turn; left out,
+    a turn lasts about 0.15 to 0.5 s. `budget_s` bounds the rounds all together: turns become
+    shorter, then rounds fewer (never below 3). Raises what a candidate raises on loading or calling.
+    """
+    if not candidates or not requests:
+        raise BurnishError("nothing to measure", why="no candidates or no requests were given")
+    progress = progress or Silent()
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        path = scratch / "requests.npz"
+        write_requests(path, list(requests))
+        workers = [stack.enter_context(WorkerProcess(item.label, item.threads)) for item in candidates]
+        for worker, item in zip(workers, candidates, strict=True):
+            _load(worker, item, path)
+        guesses = [_warm(worker, len(requests), warmup) for worker in workers]
+        plan = plan_turns(
+            guesses, num_requests=len(requests), rounds=rounds, calls=calls, budget_s=budget_s, pause_s=pause_s
+        )
+        times, memory = _run_rounds(workers, plan, pause_s, served_label, progress)
+    protocol = (
+        f"{plan.rounds} interleaved rounds of {{calls}} calls over {len(requests)} requests, own process each, "
+        f"rotating order, {pause_s * 1000:g} ms pause; value over all calls, low and high are quartiles over rounds"
+    )
+    machine = fingerprint().label
+    return [
+        _profile(item, served_label, times[i], memory[i], len(requests) + warmup, protocol, machine)
+        for i, item in enumerate(candidates)
+    ]
+
+
+def ratio(profile: LatencyProfile, baseline: LatencyProfile) -> Ratio:
+    """How many times faster `profile` is than `baseline`: median and quartiles of the rounds' ratios.
+
+    Both must come from the same `compare`.
+    """
+    if len(profile.rounds_ms) != len(baseline.rounds_ms):
+        raise BurnishError("these profiles are not from the same comparison", where=profile.label)
+    ratios = np.array(baseline.rounds_ms) / np.array(profile.rounds_ms)
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    return Ratio(baseline=baseline.label, value=float(middle), low=float(low), high=float(high))
+
+
+def throughput(
+    candidates: Sequence[Candidate],
+    requests: Mapping[int, Sequence[Request]],
+    *,
+    rounds: int = 6,
+    budget_s: float = 30.0,
+    progress: Progress | None = None,
+) -> list[dict[str, Measurement]]:
+    """Samples per second of each candidate, by batch size (as text), when calls follow each other.
+
+    `requests` gives, per batch size, requests of that many samples. `budget_s` is shared by the sizes.
+    """
+    found: list[dict[str, Measurement]] = [{} for _ in candidates]
+    for batch, items in requests.items():
+        label = f"batch {batch}"
+        share = budget_s / len(requests)
+        profiles = compare(candidates, items, served_label=label, rounds=rounds, budget_s=share, progress=progress)
+        for row, profile in zip(found, profiles, strict=True):
+            row[str(batch)] = samples_per_second(profile, batch)
+    return found
+
+
+def samples_per_second(profile: LatencyProfile, batch: int) -> Measurement:
+    """Throughput of calls that follow each other, from the latency of a batch."""
+    low, value, high = (1000 * batch / ms for ms in (profile.p50.high, profile.p50.value, profile.p50.low))
+    return profile.p50.model_copy(
+        update={"name": "throughput", "unit": "samples/s", "value": value, "low": low, "high": high}
+    )
+
+
+def _load(worker: WorkerProcess, item: Candidate, requests: Path) -> None:
+    worker.ask(
+        "load",
+        backend=item.backend,
+        folder=item.folder,
+        options=dict(item.options),
+        signature=item.signature.to_json(),
+        threads=item.threads,
+        requests=requests,
+    )
+
+
+def _warm(worker: WorkerProcess, num_requests: int, warmup: int) -> float:
+    """Answer every request once, then time a few: the median in ms."""
+    probes = min(num_requests, _PROBES)
+    worker.ask("run", first=0, count=num_requests, repeat=1, warmup=0)
+    found = worker.ask("run", first=0, count=probes, repeat=1, warmup=warmup)
+    return max(1e-3, float(np.median(found["ms"])))
+
+
+def _run_rounds(
+    workers: Sequence[WorkerProcess], plan: Plan, pause_s: float, label: str, progress: Progress
+) -> tuple[list[list[list[float]]], list[int]]:
+    """Per candidate: the times of every round, and the peak memory."""
+    times: list[list[list[float]]] = [[] for _ in workers]
+    memory = [0 for _ in workers]
+    with progress.task(f"measuring {label}", total=plan.rounds * len(workers)) as task:
+        for number in range(plan.rounds):
+            for place in range(len(workers)):
+                index = (number + place) % len(workers)
+                time.sleep(pause_s)
+                found = workers[index].ask(
+                    "run", first=number * plan.window, count=plan.window, repeat=plan.repeats[index], warmup=_REWARM
+                )
+                times[index].append(found["ms"])
+                memory[index] = max(memory[index], found["peak_memory_bytes"])
+                task.advance(note=workers[index].label)
+    return times, memory
+
+
+def _profile(
+    item: Candidate,
+    served: str,
+    rounds: Sequence[Sequence[float]],
+    memory: int,
+    warmup: int,
+    protocol: str,
+    machine: str,
+) -> LatencyProfile:
+    def measurement(share: float) -> Measurement:
+        each = [_quantile(calls, share) for calls in rounds]
+        value = _quantile([ms for calls in rounds for ms in calls], share)
+        return Measurement(
+            name=f"p{share * 100:.0f}",
+            value=value,
+            unit="ms",
+            low=min(value, _quantile(each, 0.25)),
+            high=max(value, _quantile(each, 0.75)),
+            n=sum(map(len, rounds)),
+            warmup=warmup,
+            protocol=protocol.format(calls=len(rounds[0])),
+            machine=machine,
+        )
+
+    return LatencyProfile(
+        label=item.label,
+        served=served,
+        p50=measurement(0.5),
+        p95=measurement(0.95),
+        p99=measurement(0.99),
+        rounds_ms=tuple(_quantile(calls, 0.5) for calls in rounds),
+        peak_memory_bytes=memory,
+    )
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    found = float(np.quantile(np.asarray(values), share))
+    if not math.isfinite(found):
+        raise BurnishError("a measured time is not finite")
+    return found

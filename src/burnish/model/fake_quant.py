@@ -1,0 +1,138 @@
+"""Fake-quantize nodes in a torch module, by NNCF.
+
+NNCF is imported here and nowhere else. The module that comes out is an ordinary trainable module
+of the same class whose operators see rounded weights and activations; backends turn its nodes into
+real INT8. Its structure is JSON (`fake-quantize` record), its values are tensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from burnish.core.errors import Unsupported
+from burnish.core.machine import fingerprint
+from burnish.core.manifest import Record
+from burnish.core.noun import Field, Noun
+
+Inputs = dict[str, Tensor]
+
+
+class Scheme(Noun):
+    """How numbers are rounded: 8-bit integers, weights per output channel."""
+
+    activations: Literal["symmetric", "asymmetric"] = "asymmetric"
+    calibration: Literal["min-max", "percentile"] = "min-max"
+    percentile: float = Field(default=99.99, gt=50, le=100, description="range kept, with calibration: percentile")
+    smooth: bool = Field(default=True, description="move outliers of activations into weights (SmoothQuant)")
+    bias_correction: bool = True
+
+
+def insert(
+    module: nn.Module,
+    samples: Sequence[Inputs],
+    scheme: Scheme,
+    *,
+    attention: bool,
+    keep_float: Sequence[str] = (),
+) -> nn.Module:
+    """A calibrated copy of `module` with fake-quantize nodes.
+
+    `samples` are batches of inputs by name; `attention` switches on what transformers need;
+    `keep_float` are paths of layers to leave in floating point. Raises `Unsupported` when the
+    module cannot be traced.
+    """
+    import nncf
+
+    mixed = scheme.activations == "asymmetric"
+    with _quiet():
+        try:
+            return nncf.quantize(  # type: ignore[no-any-return]
+                module,
+                nncf.Dataset(list(samples)),
+                preset=nncf.QuantizationPreset.MIXED if mixed else nncf.QuantizationPreset.PERFORMANCE,
+                subset_size=len(samples),
+                model_type=nncf.ModelType.TRANSFORMER if attention else None,
+                ignored_scope=nncf.IgnoredScope(patterns=[_pattern(p) for p in keep_float], validate=False),
+                advanced_parameters=_advanced(scheme),
+            )
+        except (nncf.InternalError, nncf.ValidationError, nncf.UnsupportedModelError, RuntimeError) as error:
+            raise Unsupported(
+                "fake-quantize nodes cannot be put into this model",
+                where=type(module).__name__,
+                why=_first_line(error),
+                help="drop the quantize pass; bf16 on OpenVINO needs no nodes",
+            ) from error
+
+
+def record(module: nn.Module) -> Record:
+    """The structure of the module's fake-quantize nodes."""
+    import nncf.torch
+
+    return Record(kind="fake-quantize", data=nncf.torch.get_config(module))
+
+
+def replay(module: nn.Module, entry: Record) -> nn.Module:
+    """Put the recorded nodes into `module`; their values come with the weights."""
+    import nncf.torch
+
+    with _quiet():
+        return nncf.torch.load_from_config(module, entry.data)  # type: ignore[no-any-return]
+
+
+def _advanced(scheme: Scheme) -> Any:
+    from nncf.quantization.advanced_parameters import (
+        AdvancedQuantizationParameters,
+        AdvancedSmoothQuantParameters,
+        OverflowFix,
+    )
+    from nncf.quantization.range_estimator import (
+        AggregatorType,
+        RangeEstimatorParameters,
+        StatisticsCollectorParameters,
+        StatisticsType,
+    )
+
+    ranges = RangeEstimatorParameters()
+    if scheme.calibration == "percentile":
+        outside = 1 - scheme.percentile / 100
+        low, high = (
+            StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MEAN, quantile_outlier_prob=outside)
+            for _ in range(2)
+        )
+        ranges = RangeEstimatorParameters(min=low, max=high)
+    smooth = AdvancedSmoothQuantParameters() if scheme.smooth else AdvancedSmoothQuantParameters(-1, -1)
+    exact = {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(fingerprint().isa)
+    return AdvancedQuantizationParameters(
+        overflow_fix=OverflowFix.DISABLE if exact else OverflowFix.ENABLE,
+        disable_bias_correction=not scheme.bias_correction,
+        activations_range_estimator_params=ranges,
+        smooth_quant_alphas=smooth,
+    )
+
+
+def _pattern(path: str) -> str:
+    return "^" + re.escape(path.replace(".", "/")) + "/.*"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """NNCF and the extension it builds talk on stdout and through warnings; nothing of it is news."""
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -1,0 +1,109 @@
+"""Tensors on disk: the only file that knows safetensors. Never pickle.
+
+One tensor under several names (tied weights) is written once; the other names are remembered in
+the file's metadata and point to the same tensor again after loading. Files are written whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from burnish.core.errors import ArtifactError, Unsupported
+from burnish.core.files import write_bytes
+
+_ALIASES = "burnish.aliases"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors of any shape and dtype, with texts beside them. Raises `OutputError`."""
+    firsts: dict[object, str] = {}
+    aliases: dict[str, str] = {}
+    kept: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        first = firsts.setdefault(_identity(name, tensor), name)
+        if first == name:
+            kept[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        else:
+            aliases[name] = first
+    head = dict(metadata or {})
+    if aliases:
+        head[_ALIASES] = json.dumps(aliases)
+    write_bytes(path, save(kept, head or None))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a file, on the CPU. Raises `ArtifactError` when it is missing or damaged."""
+    tensors, metadata = _read(path)
+    for name, first in json.loads(metadata.get(_ALIASES, "{}")).items():
+        tensors[name] = tensors[first]
+    return tensors
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """The texts written beside the tensors. Raises `ArtifactError`."""
+    with _open(path) as file:
+        metadata = dict(file.metadata() or {})
+    metadata.pop(_ALIASES, None)
+    return metadata
+
+
+def save_state(module: nn.Module, path: Path) -> None:
+    """Write parameters and buffers. Raises `Unsupported` on state that is no tensor, `OutputError`."""
+    save_tensors(path, state(module))
+
+
+def load_state(module: nn.Module, path: Path, *, strict: bool = True) -> None:
+    """Read parameters and buffers into `module`, in place.
+
+    With `strict` every name must match. Raises `ArtifactError` naming the tensors that do not.
+    """
+    try:
+        module.load_state_dict(load_tensors(path), strict=strict)
+    except RuntimeError as error:
+        raise ArtifactError(
+            "the weights do not fit the model", where=str(path), why=str(error), help="use the model they came from"
+        ) from None
+
+
+def state(module: nn.Module) -> dict[str, Tensor]:
+    """The module's state dict, detached, sharing memory with it. Raises `Unsupported`."""
+    found: dict[str, Tensor] = {}
+    for name, value in module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise Unsupported(
+                "the model keeps state that is not a tensor",
+                where=name,
+                why=f"it is a {type(value).__name__}, which could only be pickled",
+                help="register it as a buffer",
+            )
+        found[name] = value.detach()
+    return found
+
+
+def _identity(name: str, tensor: Tensor) -> object:
+    if tensor.numel() == 0:
+        return name
+    storage = tensor.untyped_storage().data_ptr()
+    return (storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
+
+
+def _open(path: Path) -> safe_open:
+    try:
+        return safe_open(str(path), framework="pt", device="cpu")
+    except FileNotFoundError:
+        raise ArtifactError("the weights file is missing", where=str(path)) from None
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError("the weights file is damaged", where=str(path), why=str(error)) from None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with _open(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

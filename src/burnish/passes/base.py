@@ -1,0 +1,83 @@
+"""What a pass is: settings that can be called on a variant and a context, giving an outcome.
+
+A pass cannot grade itself: the validation score, the measured cost and the look into the compiled
+graph are functions that the pipeline puts into the context, and tests can make up.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from burnish.core.evidence import Change, Coverage, Skip
+from burnish.core.noun import Noun
+from burnish.core.progress import Progress, Silent
+from burnish.core.signature import Signature
+from burnish.data.split import Split
+from burnish.model.variant import Variant
+from burnish.train.settings import FitSettings, Loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a pass may use from outside.
+
+    `examples`: one batch of real inputs, batch size >= 2. `score(module)` is the validation
+    score, higher is better. `cost(variants)` gives their latencies in ms on the target backend at
+    the served shape, measured side by side. `inspect(variant)` compiles it there and tells the precision of each
+    operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
+    much score the budget allows to lose against `base_score`.
+    """
+
+    signature: Signature
+    examples: Mapping[str, Tensor]
+    train: Split
+    loss: Loss
+    score: Callable[[nn.Module], float]
+    seed: int = 0
+    fit: FitSettings = field(default_factory=FitSettings)
+    teacher: nn.Module | None = None
+    base_score: float | None = None
+    max_drop: float = 0.01
+    cost: Callable[[Sequence[Variant]], list[float]] | None = None
+    inspect: Callable[[Variant], Coverage | None] | None = None
+    progress: Progress = field(default_factory=Silent)
+    scratch: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The new variant, and what the pass says about it.
+
+    `notes` is plain JSON: numbers and texts worth showing. `coverage` is set by passes that
+    change precision.
+    """
+
+    variant: Variant
+    changes: tuple[Change, ...]
+    skipped: tuple[Skip, ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
+    coverage: Coverage | None = None
+
+
+class Pass(Noun):
+    """Base of all passes; fields are its settings. Never changes the variant it is given.
+
+    `trains` says that the pass needs no gain in speed or size to be kept: it works for quality.
+    `expects` names the pass settings' effect for the plan.
+    """
+
+    trains: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, variant: Variant, context: Context) -> Outcome:
+        """Do the work. Raises `Unsupported` before any of it, `NoEffect` when nothing changed."""
+
+    def forecast(self) -> str:
+        """One line for the plan: what this pass is going to do."""
+        return (type(self).__doc__ or "").splitlines()[0]

@@ -1,0 +1,73 @@
+"""Training after surgery or fake-quantization, with the uncompressed model as teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from burnish.core.noun import Field
+from burnish.passes.base import Context
+from burnish.passes.distillation.objective import TeacherCache, Weights, distill_objective
+from burnish.train.loop import fit
+from burnish.train.objectives import task
+from burnish.train.settings import FitSettings
+
+
+class Recover(Weights):
+    """Settings of a recovery. What is not set is taken from the workload's own training."""
+
+    epochs: float = Field(default=3.0, ge=0, description="passes over the training rows; 0 is none")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak; unset: a third of the workload's")
+    teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
+    patience: int = Field(default=0, ge=0)
+
+    def forecast(self) -> str:
+        """Short text for the plan."""
+        if not self.epochs:
+            return "no recovery"
+        return f"recover {self.epochs:g} epochs" + (" with the teacher" if self.teacher else " on labels")
+
+    def fit_settings(self, base: FitSettings) -> FitSettings:
+        """The workload's training settings with this recovery's length and rate."""
+        rate = self.learning_rate or base.learning_rate / 3
+        changes = {"epochs": self.epochs, "learning_rate": rate, "patience": self.patience}
+        return base.model_copy(update=changes)
+
+
+def recover(
+    module: nn.Module, context: Context, settings: Recover, *, label: str, teacher: nn.Module | None = None
+) -> dict[str, Any]:
+    """Train `module` in place; what happened, as plain JSON. Nothing when `epochs` is 0.
+
+    The teacher is `teacher`, else the context's. Its answers are cached when the training rows are
+    not augmented and every row has the same shape.
+    """
+    if not settings.epochs:
+        return {"epochs": 0}
+    guide = teacher if teacher is not None else context.teacher
+    if settings.teacher and guide is not None:
+        fixed = context.train.augment is None
+        cache = TeacherCache(guide, len(context.train)) if fixed else None
+        objective = distill_objective(guide, context.loss, settings, cache)
+    else:
+        objective = task(context.loss)
+    result = fit(
+        module,
+        context.train,
+        objective=objective,
+        settings=settings.fit_settings(context.fit),
+        seed=context.seed,
+        score=context.score,
+        checkpoint=None if context.scratch is None else context.scratch / label.replace("/", "-of-").replace(" ", "-"),
+        progress=context.progress,
+        label=label,
+    )
+    return {
+        "epochs": result.epochs_run,
+        "best epoch": result.best_epoch,
+        "scores": [round(row.score, 5) for row in result.history if row.score is not None],
+        "seconds": round(result.seconds, 1),
+        "teacher": settings.teacher and guide is not None,
+        "precision": result.precision_reason,
+    }

@@ -1,0 +1,65 @@
+"""Fit: trains the model on the task.
+
+Starts from what the workload gives (fresh or pretrained weights), stops early when validation no
+longer improves, keeps the best epoch, and goes on from its last checkpoint after an interruption.
+The model it gives is the teacher and the baseline of all later passes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from burnish.core.evidence import Change
+from burnish.core.noun import Field
+from burnish.model.variant import Variant
+from burnish.passes.base import Context, Outcome, Pass
+from burnish.train.loop import fit
+from burnish.train.objectives import task
+
+
+class Fit(Pass):
+    """Train the model on the task."""
+
+    trains: ClassVar[bool] = True
+
+    epochs: float | None = Field(default=None, gt=0, description="passes over the training rows")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak of the schedule")
+    batch_size: int | None = Field(default=None, ge=2)
+    optimizer: Literal["sgd", "adamw"] | None = None
+    weight_decay: float | None = Field(default=None, ge=0)
+    schedule: Literal["constant", "linear", "cosine", "one-cycle"] | None = None
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
+
+    def forecast(self) -> str:
+        """One line for the plan."""
+        return "train on the task" + (f" for {self.epochs:g} epochs" if self.epochs else "")
+
+    def __call__(self, variant: Variant, context: Context) -> Outcome:
+        """See `Pass.__call__`."""
+        work = variant.copy()
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        settings = context.fit.model_copy(update=given)
+        result = fit(
+            work.module,
+            context.train,
+            objective=task(context.loss),
+            settings=settings,
+            seed=context.seed,
+            score=context.score,
+            checkpoint=None if context.scratch is None else context.scratch / "fit",
+            progress=context.progress,
+            label="fit",
+        )
+        notes = {
+            "epochs": result.epochs_run,
+            "best epoch": result.best_epoch,
+            "scores": [round(row.score, 5) for row in result.history if row.score is not None],
+            "seconds": round(result.seconds, 1),
+            "precision": result.precision_reason,
+        }
+        change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
+        return Outcome(variant=work, changes=(change,), notes=notes)
+
+
+PART = Fit

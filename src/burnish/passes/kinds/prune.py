@@ -1,0 +1,133 @@
+"""Prune: takes whole channels, heads and hidden units out of the model.
+
+What leaves is chosen by a criterion (`taylor` knows the task, `l1` costs nothing), how much by a
+channel ratio or by a target in parameters, multiply-adds or measured latency on the backend that
+will serve. With a latency target each kind of layer is first timed at several widths there, because
+time does not follow multiply-adds. Afterwards BatchNorm statistics are taken anew and the model is
+trained back, by default with the uncompressed model as teacher.
+
+Costs: the recovery training. Sources: DepGraph (CVPR 2023) for coupled layers, Molchanov et al.
+(CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from burnish.core.doors import CRITERIA
+from burnish.core.errors import NoEffect, RecipeError, Unsupported
+from burnish.core.evidence import Change, Skip
+from burnish.core.noun import Field, model_validator
+from burnish.model.surgery import resize_record, snapshot
+from burnish.model.variant import Variant
+from burnish.passes.base import Context, Outcome, Pass
+from burnish.passes.distillation.recover import Recover, recover
+from burnish.passes.pruning.equivalence import retune
+from burnish.passes.pruning.explain import explain
+from burnish.passes.pruning.plan import Amount, Ranking, Request, make_plan
+from burnish.passes.pruning.recalibrate import recalibrate
+
+_AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
+
+
+class Prune(Pass):
+    """Remove channels, heads and hidden units, then train back."""
+
+    ratio: float | None = Field(default=None, gt=0, lt=1, description="share of channels to remove")
+    parameters: float | None = Field(default=None, gt=0, lt=1, description="share of parameters to keep")
+    macs: float | None = Field(default=None, gt=0, lt=1, description="share of multiply-adds to keep")
+    latency: float | None = Field(default=None, gt=0, lt=1, description="share of the measured latency to keep")
+    criterion: str = Field(default="taylor", description="how channels are scored; `burnish list criteria`")
+    ranking: Ranking = Field(default="global", description="global, local (each layer) or isomorphic (alike layers)")
+    max_ratio: float = Field(default=0.9, gt=0, lt=1, description="most that any one group may lose")
+    round_to: int = Field(default=0, ge=0, description="widths are multiples of this; 0 is an eighth of each layer")
+    streams: bool = Field(default=True, description="also cut channels that run through additions")
+    ignore: tuple[str, ...] = Field(default=(), description="paths of layers to leave alone")
+    steps: int = Field(default=1, ge=1, description="cut and train back this many times, a part each time")
+    score_rows: int = Field(default=2048, ge=32, description="training rows for gradients")
+    recover: Recover = Field(default_factory=Recover, description="training after the cut")
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Prune:
+        given = [name for name in _AMOUNTS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(_AMOUNTS)} (given: {', '.join(given) or 'none'})")
+        CRITERIA.get(self.criterion)
+        return self
+
+    def forecast(self) -> str:
+        """One line for the plan."""
+        amount = self._amount
+        kept = self._keep
+        what = f"remove {1 - kept:.0%} of channels" if amount == "ratio" else f"keep {kept:.0%} of {amount}"
+        return f"{what} by {self.criterion}, {self.ranking} ranking; {self.recover.forecast()}"
+
+    def __call__(self, variant: Variant, context: Context) -> Outcome:
+        """See `Pass.__call__`."""
+        if variant.precision != "fp32":
+            raise Unsupported("pruning wants a model without fake-quantize nodes", help="put prune before quantize")
+        if self.latency is not None and context.cost is None:
+            raise RecipeError("a latency target needs a backend to measure on", where="prune.latency")
+        before = snapshot(variant.module)
+        work = variant.copy()
+        notes: dict[str, Any] = {"criterion": self.criterion, "ranking": self.ranking}
+        skipped: list[Skip] = []
+        for step in range(self.steps):
+            work, skipped = self._step(work, context, step, notes)
+            progress = recover(work.module, context, self.recover, label=f"recover {step + 1}/{self.steps}")
+            notes["recovery"] = progress
+        record = resize_record(before, work.module)
+        if not record.data:
+            raise NoEffect("no channel was removed", where="prune", help="ask for more, or set a smaller round_to")
+        return Outcome(
+            variant=Variant(module=work.module, records=(*variant.records, record)),
+            changes=_changes(before, snapshot(work.module)),
+            skipped=tuple(skipped),
+            notes=notes,
+        )
+
+    def _step(self, work: Variant, context: Context, step: int, notes: dict[str, Any]) -> tuple[Variant, list[Skip]]:
+        graph, skipped = explain(work.module, context.examples, self.ignore, self.streams)
+        request = Request(
+            amount=self._amount,
+            keep=self._keep ** (1 / self.steps),
+            criterion=self.criterion,
+            ranking=self.ranking,
+            max_ratio=self.max_ratio,
+            round_to=self.round_to,
+            score_rows=self.score_rows,
+            ignore=self.ignore,
+        )
+        plan = make_plan(work, graph.groups, request, context, epoch=step)
+        for group in plan.groups:
+            gone = plan.channels_to_cut(group)
+            if gone:
+                graph.remove(group, gone)
+                retune(graph.module, group, len(gone))
+        drawn = context.train.shuffled(64, seed=context.seed, epoch=step)
+        recalibrate(graph.module, (batch for batch, _ in zip(drawn, range(20), strict=False)))
+        notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
+        return Variant(module=graph.module), [*skipped, *plan.skipped]
+
+    @property
+    def _amount(self) -> Amount:
+        return next(name for name in _AMOUNTS if getattr(self, name) is not None)
+
+    @property
+    def _keep(self) -> float:
+        value = float(getattr(self, self._amount))
+        return 1 - value if self._amount == "ratio" else value
+
+
+def _changes(before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]]) -> tuple[Change, ...]:
+    changes = []
+    for name, now in after.items():
+        old, new = before[name][""].get("weight"), now[""].get("weight")
+        if old is not None and new is not None and old != new:
+            left = "x".join(map(str, old))
+            changes.append(Change(where=name, what=f"{left} -> {'x'.join(map(str, new))}"))
+    return tuple(changes)
+
+
+PART = Prune

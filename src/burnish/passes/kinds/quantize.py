@@ -1,0 +1,155 @@
+"""Quantize: 8-bit integers for weights and activations.
+
+`ptq` calibrates on a few hundred training rows. `qat` goes on from there and trains with the rounding
+in place, the float model as teacher. `best` does both and keeps the one that scores higher on
+validation; the notes hold both. When the score falls more than the budget allows, the noisiest
+layers go back to floating point, one, two, four ... at a time, until it holds. The compiled graph
+is then looked at: the share of operators and of weight bytes that really run in INT8 must reach
+`min_coverage`, or the pass fails.
+
+Costs: `ptq` seconds to minutes, `qat` an epoch or two. Sources: Jacob et al., "Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018); NNCF.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from burnish.core.errors import BadData, GateFailed, Unsupported
+from burnish.core.evidence import Change, Coverage, Skip
+from burnish.core.noun import Field
+from burnish.model import fake_quant
+from burnish.model.variant import Variant
+from burnish.passes.base import Context, Outcome, Pass
+from burnish.passes.distillation.recover import Recover, recover
+from burnish.passes.pruning.heads import attention_projections
+from burnish.passes.quantization.sensitivity import worst_first
+
+
+class Quantize(Pass):
+    """Round weights and activations to INT8, calibrated or trained."""
+
+    method: Literal["ptq", "qat", "best"] = "best"
+    scheme: fake_quant.Scheme = Field(default_factory=fake_quant.Scheme)
+    calibration_rows: int = Field(default=300, ge=1)
+    max_drop: float | None = Field(default=None, ge=0, description="score that may be lost; unset: the budget's")
+    max_float_layers: int = Field(default=8, ge=0, description="most layers that may go back to floating point")
+    min_coverage: float = Field(default=0.5, ge=0, le=1, description="least share of operators and bytes in INT8")
+    recover: Recover = Field(default_factory=lambda: Recover(epochs=1.0), description="training with the rounding")
+
+    def forecast(self) -> str:
+        """One line for the plan."""
+        ways = {"ptq": "calibrate", "qat": "calibrate and train", "best": "calibrate, train, keep the better"}
+        return f"INT8: {ways[self.method]} on {self.calibration_rows} rows; {self.recover.forecast()}"
+
+    def __call__(self, variant: Variant, context: Context) -> Outcome:
+        """See `Pass.__call__`."""
+        if variant.precision != "fp32":
+            raise Unsupported("the model has fake-quantize nodes already", help="one quantize pass is enough")
+        samples = self._samples(context)
+        attention = bool(attention_projections(variant.module, context.examples))
+        base = context.score(variant.module)
+        limit = self._limit(base, context)
+        notes: dict[str, Any] = {"score before": round(base, 5)}
+        module, float_layers, ptq = self._calibrate(variant, context, samples, attention, limit, notes)
+        notes["ptq score"] = round(ptq, 5)
+        if self.method != "ptq":
+            trained = copy.deepcopy(module)
+            teacher = context.teacher if context.teacher is not None else variant.module
+            notes["recovery"] = recover(trained, context, self.recover, label="train int8", teacher=teacher)
+            notes["qat score"] = round(qat := context.score(trained), 5)
+            if self.method == "qat" or qat >= ptq:
+                module = trained
+            notes["kept"] = "qat" if module is trained else "ptq"
+        entry = fake_quant.record(module)
+        result = Variant(module=module.eval(), records=(*variant.records, entry), precision="int8")
+        coverage = None if context.inspect is None else context.inspect(result)
+        return Outcome(
+            variant=result,
+            changes=_changes(variant.module, float_layers),
+            skipped=tuple(Skip(where=name, why="too noisy in INT8, kept in floating point") for name in float_layers),
+            notes=notes,
+            coverage=self._covered(coverage),
+        )
+
+    def _limit(self, base: float, context: Context) -> float:
+        """The lowest score that is good enough; never above the one the float model has."""
+        if self.max_drop is not None:
+            return base - self.max_drop
+        start = base if context.base_score is None else context.base_score
+        return min(base, start - context.max_drop)
+
+    def _samples(self, context: Context) -> list[dict[str, Tensor]]:
+        if len(context.train) < self.calibration_rows:
+            raise BadData(
+                f"{len(context.train)} training rows, {self.calibration_rows} wanted for calibration",
+                where="quantize.calibration_rows",
+                help=f"give more rows, or set calibration_rows to {len(context.train)}",
+            )
+        rows = context.train.order(self.calibration_rows, seed=context.seed, epoch=0)[0]
+        return [context.train.batch(rows[i : i + 1]).inputs for i in range(len(rows))]
+
+    def _calibrate(
+        self,
+        variant: Variant,
+        context: Context,
+        samples: list[dict[str, Tensor]],
+        attention: bool,
+        limit: float,
+        notes: dict[str, Any],
+    ) -> tuple[nn.Module, list[str], float]:
+        """Calibrate; while the score is below the limit, leave more of the noisiest layers in float.
+
+        When training follows, it may mend the score too: the fallback is then tried only if the
+        loss is large (three times what is allowed).
+        """
+        float_layers: list[str] = []
+        order: list[str] = []
+        tries: list[dict[str, float]] = []
+        base = notes["score before"]
+        if self.method != "ptq":
+            limit = base - 3 * (base - limit)
+        best: tuple[float, nn.Module, list[str]] | None = None
+        while True:
+            module = fake_quant.insert(
+                variant.module, samples, self.scheme, attention=attention, keep_float=float_layers
+            )
+            score = context.score(module)
+            tries.append({"float layers": len(float_layers), "score": round(score, 5)})
+            if best is None or score > best[0]:
+                best = (score, module, float_layers)
+            if score >= limit or len(float_layers) >= self.max_float_layers:
+                break
+            if not order:
+                order = [name for name, _ in worst_first(module, variant.module, context.examples)]
+            more = order[: max(1, 2 * len(float_layers))][: self.max_float_layers]
+            if more == float_layers:
+                break
+            float_layers = more
+        notes["fallback"] = tries
+        return best[1], best[2], best[0]
+
+    def _covered(self, coverage: Coverage | None) -> Coverage | None:
+        if coverage is None:
+            return None
+        share = min(coverage.op_share, coverage.byte_share)
+        if share < self.min_coverage:
+            raise GateFailed(
+                f"only {coverage.op_share:.0%} of operators and {coverage.byte_share:.0%} of bytes run in INT8",
+                where="quantize",
+                why=", ".join(f"{op.name} ({op.precision})" for op in coverage.ops if op.precision != "int8")[:300],
+                help="another backend may do better, or lower min_coverage",
+            )
+        return coverage
+
+
+def _changes(module: nn.Module, float_layers: list[str]) -> tuple[Change, ...]:
+    heavy = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    names = [name for name, part in module.named_modules() if isinstance(part, heavy) and name not in float_layers]
+    return tuple(Change(where=name, what="weights per channel and activations to INT8") for name in names)
+
+
+PART = Quantize

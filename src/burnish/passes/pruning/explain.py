@@ -1,0 +1,47 @@
+"""Before any cutting: every group, what is in it, what cannot be pruned and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from burnish.core.errors import Unsupported
+from burnish.core.evidence import Skip
+from burnish.passes.pruning.equivalence import proven
+from burnish.passes.pruning.groups import Graph, Group, trace
+
+
+def explain(
+    module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str] = (), streams: bool = True
+) -> tuple[Graph, list[Skip]]:
+    """The graph with only the groups whose surgery is proven, and the rest with the reason.
+
+    Raises `Unsupported` when nothing is left.
+    """
+    graph = trace(module, inputs, ignored)
+    skipped = list(graph.skipped)
+    if not streams:
+        skipped += [
+            Skip(where=g.name, why="runs through additions, and `streams` is off") for g in graph.groups if g.stream
+        ]
+        graph.groups = [g for g in graph.groups if not g.stream]
+    graph.groups, faulty = proven(graph, inputs, ignored)
+    skipped += faulty
+    if not graph.groups:
+        reasons = "; ".join(f"{skip.where}: {skip.why}" for skip in skipped[:3])
+        raise Unsupported(
+            "no layer of this model can be pruned", where=type(module).__name__, why=reasons or "it has no such layers"
+        )
+    return graph, skipped
+
+
+def describe(groups: Sequence[Group], skipped: Sequence[Skip]) -> str:
+    """Text for people: one line per group with its coupled layers, then what is left alone."""
+    lines = []
+    for group in groups:
+        unit = f" in blocks of {group.block}" if group.block > 1 else ""
+        inside = ", ".join(f"{m.name} ({m.side})" for m in group.members)
+        lines.append(f"{group.name}: {group.kind}, {group.channels} channels{unit}: {inside}")
+    lines += [f"left alone: {skip.where}: {skip.why}" for skip in skipped]
+    return "\n".join(lines)

@@ -1,0 +1,197 @@
+"""Groups: channels that can only be removed together, found by Torch-Pruning.
+
+Torch-Pruning is imported here and nowhere else. A group is a root layer whose output channels can
+go, with every layer that must follow. Source: Fang et al., "DepGraph: Towards Any Structural
+Pruning", CVPR 2023.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from burnish.core.errors import Unsupported
+from burnish.core.evidence import Skip
+from burnish.passes.pruning.heads import attention_projections
+
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One layer's part in a group: `side` "out" loses output channels, "in" input channels.
+
+    `index` and `channel` are int64 [K]: entry k of the layer's dimension belongs to channel
+    `channel[k]` of the root (several entries per channel after a flatten).
+    """
+
+    name: str
+    layer: nn.Module
+    side: str
+    index: Tensor
+    channel: Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """Coupled channels. They go in blocks of `block` neighbours (a head is one block).
+
+    `stream` marks a group that runs through several blocks of the network by additions.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    block: int
+    members: tuple[Member, ...]
+    stream: bool
+
+    @property
+    def num_blocks(self) -> int:
+        """How many units can be removed one by one."""
+        return self.channels // self.block
+
+    @property
+    def shape_key(self) -> str:
+        """Groups with the same key are alike: same kinds and sizes of layers."""
+        rows = sorted(f"{m.side}:{type(m.layer).__name__}:{_weight_shape(m.layer)}" for m in self.members)
+        return f"{self.kind}:{self.channels}:{self.block}:" + ",".join(rows)
+
+    def producers(self) -> list[Member]:
+        """Convolutions and linear layers whose outputs the channels are."""
+        return [m for m in self.members if m.side == "out" and isinstance(m.layer, (*_CONVS, nn.Linear, nn.Embedding))]
+
+    def consumers(self) -> list[Member]:
+        """Layers that read the channels."""
+        return [m for m in self.members if m.side == "in" and not isinstance(m.layer, _NORMS)]
+
+    def norms(self) -> list[Member]:
+        """Normalization layers with one scale per channel."""
+        return [m for m in self.members if isinstance(m.layer, _NORMS)]
+
+
+@dataclass
+class Graph:
+    """The dependency graph of one module; `remove` changes that module in place."""
+
+    module: nn.Module
+    groups: list[Group] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    graph: Any = None
+
+    def remove(self, group: Group, channels: Sequence[int]) -> None:
+        """Take these root channels, and all that depends on them, out of the module."""
+        layer = self.module.get_submodule(group.name)
+        function = self.graph.get_pruner_of_module(layer).prune_out_channels
+        plan = self.graph.get_pruning_group(layer, function, list(channels))
+        if not self.graph.check_pruning_group(plan):
+            raise Unsupported("the surgery would leave a layer without channels", where=group.name)
+        plan.prune()
+
+
+def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str] = ()) -> Graph:
+    """Find every group of the module. `ignored` are path prefixes to leave alone.
+
+    Raises `Unsupported` when the module cannot be traced.
+    """
+    import torch_pruning as tp
+
+    training = module.training
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            graph = tp.DependencyGraph().build_dependency(module, example_inputs=dict(inputs), verbose=False)
+        except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError) as error:
+            raise Unsupported(
+                "the model's layers cannot be traced for pruning",
+                where=type(module).__name__,
+                why=f"{type(error).__name__}: {error}",
+                help="drop the prune pass, or name the part that fails in `ignore`",
+            ) from error
+    names = {part: name for name, part in module.named_modules()}
+    heads = attention_projections(module, inputs)
+    result = Graph(module=module, graph=graph)
+    roots: tuple[type[nn.Module], ...] = (*_CONVS, nn.Linear)
+    for found in graph.get_all_groups(root_module_types=roots):
+        group = _group(found, names, heads)
+        reason = _why_not(group, heads, ignored)
+        if reason:
+            result.skipped.append(Skip(where=group.name, why=reason))
+        else:
+            result.groups.append(group)
+    module.train(training)
+    return result
+
+
+def _group(found: Any, names: Mapping[nn.Module, str], heads: Mapping[str, int]) -> Group:
+    members: dict[tuple[str, str], Member] = {}
+    for item in found.items:
+        dep, layer = item.dep, item.dep.target.module
+        if layer not in names:
+            continue
+        side = "out" if "out" in dep.handler.__name__ and not _is_norm(layer) else "in"
+        if _is_depthwise(layer) or _is_norm(layer):
+            side = "out"
+        index = torch.tensor(item.idxs)
+        channel = torch.tensor(item.root_idxs)
+        members.setdefault((names[layer], side), Member(names[layer], layer, side, index, channel))
+    root = names[found[0].dep.target.module]
+    channels = len(found[0].idxs)
+    all_members = tuple(members.values())
+    width = max([heads.get(m.name, 0) for m in all_members if m.side == "out"], default=0)
+    convs = [m for m in all_members if isinstance(m.layer, _CONVS)]
+    producers = [m for m in all_members if m.side == "out" and isinstance(m.layer, (*_CONVS, nn.Linear, nn.Embedding))]
+    dense = [m for m in producers if not _is_depthwise(m.layer)]
+    stream = len(dense) > 1 and not width
+    kind = "heads" if width else "stream" if stream else "conv" if convs else "linear"
+    block = width or _grouping(all_members)
+    return Group(root, kind, channels, block, all_members, stream)
+
+
+def _why_not(group: Group, heads: Mapping[str, int], ignored: Sequence[str]) -> str:
+    outs = [m.name for m in group.members if m.side == "out"]
+    if any(name == prefix or name.startswith(prefix + ".") for name in outs for prefix in ignored):
+        return "named in `ignore`"
+    if any(heads.get(name) == 0 for name in outs):
+        return "queries, keys and values share one fused projection"
+    if not group.consumers():
+        return "its channels are an output of the model"
+    if any(isinstance(m.layer, nn.MultiheadAttention) for m in group.members):
+        return "passes through nn.MultiheadAttention, whose heads cannot be cut apart"
+    if any(isinstance(m.layer, nn.RNNBase) for m in group.members):
+        return "passes through a recurrent layer"
+    if group.channels // group.block < 2:
+        return "too few channels"
+    for member in group.members:
+        counts = torch.bincount(member.channel, minlength=group.channels)
+        if counts.min() != counts.max():
+            return f"channels map unevenly onto {member.name}"
+    return ""
+
+
+def _grouping(members: Sequence[Member]) -> int:
+    """Neighbours that must go together because a grouped convolution needs equal groups."""
+    for member in members:
+        layer = member.layer
+        if isinstance(layer, _CONVS) and layer.groups > 1 and not _is_depthwise(layer):
+            return len(member.index)
+    return 1
+
+
+def _is_depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, _CONVS) and layer.groups > 1 and layer.groups == layer.in_channels == layer.out_channels
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, _NORMS)
+
+
+def _weight_shape(layer: nn.Module) -> str:
+    weight = getattr(layer, "weight", None)
+    return "x".join(map(str, weight.shape)) if isinstance(weight, Tensor) else ""

@@ -1,0 +1,168 @@
+"""From amounts to widths: scores the groups, prices the widths, and solves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+from burnish.core.doors import CRITERIA
+from burnish.core.errors import Unsupported
+from burnish.core.evidence import Skip
+from burnish.data.split import Batch
+from burnish.model.variant import Variant
+from burnish.passes.base import Context
+from burnish.passes.pruning import costs, solver
+from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.scores import block_scores, gate_scores
+from burnish.passes.pruning.table import cut_to, measure_table
+
+Ranking = Literal["global", "local", "isomorphic"]
+Amount = Literal["ratio", "parameters", "macs", "latency"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to choose widths for. `keep` is the share that stays of `amount` (channels for "ratio")."""
+
+    amount: Amount
+    keep: float
+    criterion: str
+    ranking: Ranking
+    max_ratio: float
+    round_to: int
+    score_rows: int
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Widths in blocks by group name, the scores they were chosen by, and what was left alone."""
+
+    groups: list[Group]
+    widths: dict[str, int]
+    scores: dict[str, Tensor]
+    skipped: list[Skip]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def channels_to_cut(self, group: Group) -> list[int]:
+        """Root channels of the lowest-scored blocks that the plan removes."""
+        order = self.scores[group.name].sort(stable=True).indices.tolist()
+        gone = sorted(order[: group.num_blocks - self.widths[group.name]])
+        return [block * group.block + i for block in gone for i in range(group.block)]
+
+
+def make_plan(variant: Variant, groups: Sequence[Group], request: Request, context: Context, epoch: int = 0) -> Plan:
+    """Choose the widths. Raises `Unsupported` when the criterion can score no group."""
+    scores, skipped = _scores(variant, groups, request, context, epoch)
+    groups = [group for group in groups if group.name in scores]
+    if not groups:
+        raise Unsupported(f"criterion {request.criterion!r} can score no group of this model")
+    choices = {group.name: _choices(group, request) for group in groups}
+    scope = {group.name: _scope(group, request.ranking) for group in groups}
+    if request.ranking == "isomorphic":
+        scores = _scaled_by_scope(scores, scope)
+    if request.amount == "ratio":
+        widths = solver.by_ratio(scores, choices, scope, 1 - request.keep)
+        return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped)
+
+    def solve(cost: solver.Cost, target: float) -> solver.Widths:
+        if request.ranking == "global":
+            return solver.greedy(scores, choices, cost, target)
+        return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, target)
+
+    if request.amount == "latency":
+        widths, notes = _by_latency(variant, groups, request, context, solve)
+    else:
+        widths, notes = _by_count(variant, groups, request, context, solve)
+    return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes)
+
+
+def _by_count(
+    variant: Variant,
+    groups: Sequence[Group],
+    request: Request,
+    context: Context,
+    solve: Callable[[solver.Cost, float], solver.Widths],
+) -> tuple[solver.Widths, dict[str, Any]]:
+    layers = (
+        costs.parameter_costs(variant.module, groups)
+        if request.amount == "parameters"
+        else costs.mac_costs(variant.module, groups, context.examples)
+    )
+    cost = costs.ProductCost(layers, {group.name: group.num_blocks for group in groups})
+    full = cost({})
+    widths = solve(cost, request.keep * full)
+    reached = cost(widths) / full
+    return widths, {f"{request.amount} kept": round(reached, 4)}
+
+
+def _by_latency(
+    variant: Variant,
+    groups: Sequence[Group],
+    request: Request,
+    context: Context,
+    solve: Callable[[solver.Cost, float], solver.Widths],
+) -> tuple[solver.Widths, dict[str, Any]]:
+    if context.cost is None:
+        raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
+    table, shown = measure_table(variant, groups, context.examples, request.ignore, context.cost, context.progress)
+    target = request.keep * table.full_ms
+    goal = target
+    tries: list[dict[str, float]] = []
+    widths = solve(table, goal)
+    for _ in range(3):
+        narrow = cut_to(variant, widths, groups, context.examples, request.ignore)
+        now_full, now = context.cost([variant, narrow])
+        measured = now * table.full_ms / now_full
+        tries.append({"predicted_ms": round(table(widths), 4), "measured_ms": round(measured, 4)})
+        if measured <= target * 1.03:
+            break
+        goal -= measured - target
+        tighter = solve(table, goal)
+        if tighter == widths:
+            break
+        widths = tighter
+    notes = {"full_ms": round(table.full_ms, 4), "target_ms": round(target, 4), "tries": tries, "saved_ms": shown}
+    return widths, notes
+
+
+def _scores(
+    variant: Variant, groups: Sequence[Group], request: Request, context: Context, epoch: int
+) -> tuple[dict[str, Tensor], list[Skip]]:
+    criterion = CRITERIA.get(request.criterion)
+    gates: dict[str, Tensor] = {}
+    if criterion.needs_gradients:
+        batches = context.train.shuffled(32, seed=context.seed, epoch=epoch)
+        count = min(context.train.num_batches(32), max(1, request.score_rows // 32))
+        with context.progress.task("scoring channels", total=count) as task:
+
+            def ticking() -> Iterator[Batch]:
+                for batch, _ in zip(batches, range(count), strict=False):
+                    yield batch
+                    task.advance()
+
+            gates = gate_scores(variant.module, groups, ticking(), context.loss)
+    return block_scores(groups, criterion, gates, context.seed)
+
+
+def _choices(group: Group, request: Request) -> list[int]:
+    step = max(1, (request.round_to or group.channels // 8) // group.block)
+    least = max(1, round(group.num_blocks * (1 - request.max_ratio)))
+    inner = [width for width in range(step, group.num_blocks, step) if width >= least]
+    return [*inner, group.num_blocks]
+
+
+def _scope(group: Group, ranking: Ranking) -> str:
+    return {"global": "", "local": group.name, "isomorphic": group.shape_key}[ranking]
+
+
+def _scaled_by_scope(scores: Mapping[str, Tensor], scope: Mapping[str, str]) -> dict[str, Tensor]:
+    means: dict[str, float] = {}
+    for key in set(scope.values()):
+        inside = [scores[name] for name in scores if scope[name] == key]
+        total, count = sum(float(s.sum()) for s in inside), sum(len(s) for s in inside)
+        means[key] = max(total / count, 1e-12)
+    return {name: score / means[scope[name]] for name, score in scores.items()}

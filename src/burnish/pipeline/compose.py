@@ -1,0 +1,54 @@
+"""A recipe for a model nobody tuned for: what tracing finds in it, and what this machine can run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from burnish.core.machine import Machine
+from burnish.passes.pruning.heads import attention_projections
+from burnish.pipeline.recipe import Recipe, recipe_from
+from burnish.workloads.workload import Workload
+
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def kind_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> str:
+    """convolutional, encoder, recurrent, mixed (several of these) or dense (none)."""
+    parts = list(module.modules())
+    found = []
+    if any(isinstance(part, _CONVS) for part in parts):
+        found.append("convolutional")
+    if any(isinstance(part, nn.MultiheadAttention) for part in parts) or attention_projections(module, inputs):
+        found.append("encoder")
+    if any(isinstance(part, nn.RNNBase) for part in parts):
+        found.append("recurrent")
+    return found[0] if len(found) == 1 else "mixed" if found else "dense"
+
+
+def compose(
+    name: str, workload: Workload, module: nn.Module, inputs: Mapping[str, Tensor], budget: str, machine: Machine
+) -> Recipe:
+    """The recipe for `burnish optimize MODEL` without one.
+
+    Convolutional and dense models lose half of their multiply-adds, encoders half of their measured
+    time; mixed and recurrent ones are cut less, since less of them can be cut. INT8 follows where
+    the processor multiplies it.
+    """
+    kind = kind_of(module, inputs)
+    epochs = max(0.5, round(workload.fit.epochs / 3, 1))
+    recover = {"epochs": epochs}
+    cut: dict[str, Any] = {
+        "convolutional": {"macs": 0.5, "recover": recover},
+        "dense": {"macs": 0.5, "recover": recover},
+        "encoder": {"latency": 0.5, "ranking": "global", "recover": recover},
+        "mixed": {"macs": 0.7, "recover": recover},
+        "recurrent": {"macs": 0.7, "recover": recover},
+    }[kind]
+    passes: list[Any] = [] if workload.trained else ["fit"]
+    passes.append({"prune": cut})
+    if {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(machine.isa):
+        passes.append({"quantize": {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}})
+    return recipe_from({"workload": name, "passes": passes, "budget": budget or f"{workload.metric.name}>=-1pt"})

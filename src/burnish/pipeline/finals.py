@@ -1,0 +1,159 @@
+"""The final comparison: every surviving stage on every useful backend, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.backends.backend import Executable
+from burnish.core.errors import BurnishError
+from burnish.core.evidence import Point
+from burnish.core.measurement import LatencyProfile
+from burnish.data.split import Split
+from burnish.measure.latency import ratio
+from burnish.measure.quality import paired, predict_module, predictions, quality
+from burnish.measure.size import macs, parameters
+from burnish.model.variant import Variant
+from burnish.pipeline.stages import one_row
+from burnish.pipeline.workbench import Built, Workbench
+
+Array = NDArray[np.generic]
+
+
+@dataclass(kw_only=True)
+class Finalist:
+    """A candidate on its way to becoming a point of the ledger."""
+
+    stage: int
+    name: str
+    variant: Variant
+    built: Built
+    exact: bool = True
+    reason: str = ""
+    on_validation: Array | None = None
+    on_test: Array | None = None
+    latency: dict[str, LatencyProfile] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """`prune on openvino bf16`."""
+        return f"{self.name} on {self.built.label}"
+
+
+@dataclass(kw_only=True)
+class Finals:
+    """Builds, checks, times and scores the finalists. `survivors`: (stage, name, variant), base first."""
+
+    bench: Workbench
+    survivors: Sequence[tuple[int, str, Variant]]
+    machine: str
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> tuple[list[Finalist], list[Point]]:
+        """All finalists with their points; the base on eager comes first."""
+        finalists = self._build()
+        with self.bench.progress.task("checking candidates", total=len(finalists)) as task:
+            for finalist in finalists:
+                self._check(finalist)
+                task.advance(note=finalist.label)
+        share = self.bench.compile.seconds / len(self.bench.served)
+        for served in self.bench.served:
+            profiles = self.bench.time(
+                [f.built for f in finalists],
+                served,
+                rounds=self.bench.compile.rounds,
+                seconds=share,
+                labels=[f.label for f in finalists],
+            )
+            for finalist, profile in zip(finalists, profiles, strict=True):
+                finalist.latency[served.label] = profile
+        return finalists, [self._point(finalist, finalists[0]) for finalist in finalists]
+
+    def score_test(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
+        """Read the test rows, once, and add their metric and its paired difference to the base."""
+        workload = self.bench.workload
+        scored = []
+        base: Array | None = None
+        with self.bench.progress.task("reading the test rows", total=len(finalists)) as task:
+            for finalist, point in zip(finalists, points, strict=True):
+                found = self._predict(finalist, workload.test) if finalist.exact else None
+                if base is None:
+                    base = found
+                task.advance(note=finalist.label)
+                if found is None or base is None:
+                    scored.append(point)
+                    continue
+                finalist.on_test = found
+                test = quality(workload.metric, found, workload.test.targets, self.machine)
+                delta = paired(workload.metric, found, base, workload.test.targets, self.machine)
+                scored.append(point.model_copy(update={"test": test, "test_delta": delta}))
+        return scored
+
+    def _build(self) -> list[Finalist]:
+        backends = self.bench.backends()
+        names = {backend.name: backend for backend in backends}
+        finalists: list[Finalist] = []
+        last = len(self.survivors) - 1
+        with self.bench.progress.task("compiling candidates", total=len(self.survivors)) as task:
+            for number, (stage, name, variant) in enumerate(self.survivors):
+                chosen = backends if number in (0, last) else [self.bench.target()]
+                built, failed = self.bench.build_all(variant, chosen)
+                self.failed |= {f"{name} on {key}": reason for key, reason in failed.items()}
+                finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
+                task.advance(note=name)
+        if "eager" in names:
+            finalists.sort(key=lambda f: (f.stage, f.built.backend.name != "eager"))
+        return finalists
+
+    def _check(self, finalist: Finalist) -> None:
+        workload = self.bench.workload
+        wanted = predict_module(finalist.variant.module, workload.validation)
+        try:
+            found = self._predict(finalist, workload.validation)
+        except BurnishError as error:
+            finalist.exact, finalist.reason = False, error.what
+            return
+        finalist.on_validation = found
+        exact, got = (workload.metric.compute(p, workload.validation.targets) for p in (wanted, found))
+        tolerance = self.bench.compile.tolerance
+        if not np.isfinite(found).all():
+            finalist.exact, finalist.reason = False, "its outputs are not all finite"
+        elif abs(exact - got) > tolerance:
+            change = f"{workload.metric.name} {exact:.4f} becomes {got:.4f}"
+            finalist.exact, finalist.reason = False, f"not exact enough: {change} (tolerance {tolerance:g})"
+
+    def _predict(self, finalist: Finalist, split: Split) -> Array:
+        built = finalist.built
+        executable: Executable = built.backend.load(
+            built.folder, built.options, signature=self.bench.workload.signature, threads=self.bench.threads
+        )
+        try:
+            return predictions(executable, split)
+        finally:
+            executable.close()
+
+    def _point(self, finalist: Finalist, base: Finalist) -> Point:
+        workload = self.bench.workload
+        validation = None
+        if finalist.on_validation is not None:
+            targets = workload.validation.targets
+            validation = quality(workload.metric, finalist.on_validation, targets, self.machine)
+        plain = finalist.variant.precision == "fp32"
+        return Point(
+            stage=finalist.stage,
+            label=finalist.label,
+            backend=finalist.built.backend.name,
+            options=dict(finalist.built.options),
+            exact=finalist.exact,
+            reason=finalist.reason,
+            validation=validation,
+            latency=finalist.latency,
+            speedup={shape: ratio(profile, base.latency[shape]) for shape, profile in finalist.latency.items()},
+            parameters=parameters(finalist.variant.module),
+            macs=macs(finalist.variant.module, one_row(self.bench.examples)) if plain else 0,
+            size_bytes=finalist.built.size_bytes,
+            smaller=base.built.size_bytes / finalist.built.size_bytes,
+        )

@@ -1,0 +1,307 @@
+"""Running a recipe: passes one by one, the final comparison, the artifact."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from burnish.core.budget import Budget, parse_budget
+from burnish.core.errors import RecipeError
+from burnish.core.evidence import Evidence, Ledger, Point
+from burnish.core.files import digest, lock_folder
+from burnish.core.machine import Machine, fingerprint
+from burnish.core.manifest import Manifest
+from burnish.core.measurement import Measurement
+from burnish.core.progress import Progress, Silent
+from burnish.data.checks import check_disjoint, check_split
+from burnish.measure.quality import predict_module
+from burnish.model.variant import Variant
+from burnish.passes.base import Context
+from burnish.pipeline.account import commit, layer_rows
+from burnish.pipeline.cache import VariantCache, cache_root, code_version
+from burnish.pipeline.deliver import deliver
+from burnish.pipeline.finals import Finalist, Finals
+from burnish.pipeline.front import mark
+from burnish.pipeline.recipe import Recipe
+from burnish.pipeline.stages import Stages, State, stage_key
+from burnish.pipeline.workbench import Workbench
+from burnish.pipeline.yaml_file import to_yaml
+from burnish.workloads.workload import Workload
+
+Extras = Callable[[Ledger], Mapping[str, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run gives: the ledger, and where the artifact is."""
+
+    ledger: Ledger
+    artifact: Path
+    manifest: Manifest
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One recipe on one workload. `extras` makes further files of the artifact from the ledger."""
+
+    recipe: Recipe
+    workload: Workload
+    out: Path
+    progress: Progress
+    command: str = ""
+    extras: Extras | None = None
+
+    def __post_init__(self) -> None:
+        self.passes = self.recipe.build_passes()
+        self.budget = parse_budget(self.recipe.budget, self.workload.metric.name)
+        self.machine: Machine = fingerprint()
+        self.threads = self.recipe.threads or self.machine.cores
+        self.cache = VariantCache(cache_root())
+        self.served = self.recipe.served or self.workload.served
+
+    def plan(self) -> list[tuple[str, str, bool]]:
+        """Each pass with what it is going to do and whether the cache has it, as far as can be told.
+
+        A stage behind a pass that may be rolled back is looked up as if the pass was kept.
+        """
+        key = self._first_key()
+        rows = []
+        context = self._context()
+        for step, pass_ in zip(self.recipe.passes, self.passes, strict=True):
+            key = stage_key(key, step.name, pass_, context)
+            rows.append((step.name, pass_.forecast(), key in self.cache))
+        return rows
+
+    def execute(self) -> Result:
+        """Run everything. Raises `BurnishError`; the output folder is whole or untouched."""
+        started = time.perf_counter()
+        torch.set_num_threads(self.threads)
+        with lock_folder(self.out), tempfile.TemporaryDirectory(prefix="burnish-") as scratch:
+            warnings = self._check_data()
+            stages, evidence, survivors = self._passes(Path(scratch))
+            finals = Finals(bench=stages.bench, survivors=survivors, machine=self.machine.label)
+            began = time.perf_counter()
+            finalists, points = finals.run()
+            points, broken = mark(points, self.budget, self.workload.metric.name, self.workload.metric.higher_is_better)
+            points = finals.score_test(finalists, points)
+            points = self._throughput(stages.bench, finalists, points)
+            stages.seconds_measuring += time.perf_counter() - began
+            warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
+            warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
+            warnings += [f"backend {name} was not tried: {why}" for name, why in stages.bench.unavailable.items()]
+            ledger = self._ledger(evidence, points, survivors, warnings, stages, started)
+            chosen = finalists[next(i for i, point in enumerate(points) if point.chosen)]
+            return self._deliver(ledger, chosen, stages.bench)
+
+    def _check_data(self) -> list[str]:
+        work = self.workload
+        classes = len(work.labels) or None
+        for name, split in (("train", work.train), ("validation", work.validation), ("test", work.test)):
+            try:
+                check_split(split, num_classes=classes)
+            except Exception as error:
+                error.add_note(f"in the {name} split")
+                raise
+        return [*check_disjoint(work.train, work.test), *([work.cheap] if work.cheap else [])]
+
+    def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:
+        context = self._context()
+        bench = Workbench(
+            workload=self.workload,
+            compile=self.recipe.compile,
+            served=self.served,
+            threads=self.threads,
+            folder=scratch,
+            progress=self.progress,
+            examples=context.examples,
+            int8_later=any(step.name == "quantize" for step in self.recipe.passes),
+        )
+        bench.backends()
+        context = replace(context, cost=bench.cost, inspect=bench.inspect)
+        stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self._build, machine=self.machine.label)
+        variant = Variant(module=self._build())
+        state = State(variant=variant, key=self._first_key(), score=context.score(variant.module))
+        evidence: list[Evidence] = []
+        survivors: list[tuple[int, str, Variant]] = []
+        if not self.passes or not self.passes[0].trains or self.workload.trained:
+            state = _based(state)
+            self._start_from(stages, state)
+            survivors = [(0, "given", state.variant)]
+            evidence.append(self._given(stages, state))
+        for index, (step, pass_) in enumerate(zip(self.recipe.passes, self.passes, strict=True), start=1):
+            self.progress.say(f"{index}/{len(self.passes)} {step.name}: {pass_.forecast()}")
+            row, after = stages.run(index, pass_, step.name, state)
+            first = not state.based
+            if first and row.verdict == "kept":
+                row, after = row.model_copy(update={"verdict": "base"}), _based(after)
+                self._start_from(stages, after)
+            evidence.append(row)
+            if after is not state:
+                survivors.append((index, step.name, after.variant))
+            self.progress.say(
+                f"    {row.verdict}{': ' + row.reason if row.reason else ''}, validation {after.score:.4f}"
+            )
+            state = after
+        if not survivors:
+            raise RecipeError("no pass gave a model", where="passes", help=evidence[0].reason)
+        return stages, evidence, survivors
+
+    def _start_from(self, stages: Stages, state: State) -> None:
+        """From here on this variant is the teacher and the baseline."""
+        score = state.score
+        stages.context = replace(
+            stages.context,
+            teacher=state.variant.copy().module,
+            base_score=score,
+            max_drop=max_drop(self.budget, score, self.workload),
+        )
+
+    def _given(self, stages: Stages, state: State) -> Evidence:
+        score = Measurement(
+            name="validation", value=state.score, unit="score", low=state.score, high=state.score, n=1,
+            protocol="validation rows", machine=self.machine.label,
+        )  # fmt: skip
+        return Evidence(
+            stage=0,
+            pass_name="given",
+            settings={},
+            verdict="base",
+            key=state.key,
+            measured={"validation": score} | stages._sizes(state.variant),
+        )
+
+    def _build(self) -> nn.Module:
+        torch.manual_seed(self.recipe.seed)
+        return self.workload.build().eval()
+
+    def _first_key(self) -> str:
+        work = self.workload
+        parts = [work.name, json.dumps(self.recipe.settings, sort_keys=True, default=str), code_version()]
+        parts += [split.fingerprint() for split in (work.train, work.validation)]
+        parts += [self.recipe.compile.target, " ".join(self.machine.isa), str(self.threads)]
+        parts += [shape.label for shape in self.served]
+        return digest(*parts)
+
+    def _context(self) -> Context:
+        work = self.workload
+        sign = 1.0 if work.metric.higher_is_better else -1.0
+
+        def score(module: nn.Module) -> float:
+            found = predict_module(module, work.validation)
+            return sign * work.metric.compute(found, work.validation.targets)
+
+        examples = work.train.batch(np.arange(min(4, len(work.train)))).inputs
+        return Context(
+            signature=work.signature,
+            examples=examples,
+            train=work.train,
+            loss=work.loss,
+            score=score,
+            seed=self.recipe.seed,
+            fit=work.fit,
+            progress=self.progress,
+        )
+
+    def _throughput(self, bench: Workbench, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
+        """Samples per second by batch size, for the base and the chosen point, side by side."""
+        pair = [0, *(i for i, point in enumerate(points) if point.chosen and i)]
+        result = list(points)
+        first = self.served[0]
+        for batch in (1, 8, 32):
+            served = first.model_copy(update={"batch": batch})
+            profiles = bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
+            for i, profile in zip(pair, profiles, strict=True):
+                rate = Measurement(
+                    name="throughput",
+                    value=1e3 * batch / profile.p50.value,
+                    unit="samples/s",
+                    low=1e3 * batch / profile.p50.high,
+                    high=1e3 * batch / profile.p50.low,
+                    n=profile.p50.n,
+                    protocol=profile.p50.protocol,
+                    machine=self.machine.label,
+                )
+                result[i] = result[i].model_copy(update={"throughput": {**result[i].throughput, str(batch): rate}})
+        return result
+
+    def _ledger(
+        self,
+        evidence: Sequence[Evidence],
+        points: Sequence[Point],
+        survivors: Sequence[tuple[int, str, Variant]],
+        warnings: Sequence[str],
+        stages: Stages,
+        started: float,
+    ) -> Ledger:
+        work = self.workload
+        best = next(point for point in points if point.chosen)
+        final = next(variant for stage, _, variant in survivors if stage == best.stage)
+        return Ledger(
+            workload=work.name,
+            title=work.title,
+            metric=work.metric.name,
+            budget=self.recipe.budget,
+            command=self.command,
+            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            commit=commit(),
+            seed=self.recipe.seed,
+            threads=self.threads,
+            machine=self.machine,
+            recipe=self.recipe.to_dict(),
+            stages=tuple(evidence),
+            points=tuple(points),
+            layers=layer_rows(survivors[0][2], final, evidence, str(best.options.get("precision", "fp32"))),
+            warnings=tuple(warnings),
+            licence=work.licence,
+            seconds_training=round(stages.seconds_training, 2),
+            seconds_measuring=round(stages.seconds_measuring, 2),
+            seconds_total=round(time.perf_counter() - started, 2),
+        )
+
+    def _deliver(self, ledger: Ledger, chosen: Finalist, bench: Workbench) -> Result:
+        files = {"ledger.json": ledger.to_json().encode(), "recipe.yaml": to_yaml(self.recipe.to_dict()).encode()}
+        files |= dict(self.extras(ledger)) if self.extras is not None else {}
+        manifest = deliver(self.out, ledger, chosen, bench, self.recipe.workload, files)
+        return Result(ledger=ledger, artifact=self.out / "artifact", manifest=manifest)
+
+
+def run(
+    recipe: Recipe,
+    workload: Workload,
+    *,
+    out: Path,
+    progress: Progress | None = None,
+    command: str = "",
+    extras: Extras | None = None,
+) -> Result:
+    """Run a recipe on a workload and write the artifact to `out/artifact`. Raises `BurnishError`."""
+    return Run(
+        recipe=recipe, workload=workload, out=out, progress=progress or Silent(), command=command, extras=extras
+    ).execute()
+
+
+def max_drop(budget: Budget, base_score: float, workload: Workload) -> float:
+    """How much score may be lost: from the budget's limit on the metric, else one point.
+
+    Scores are negated metrics where lower is better.
+    """
+    limit = budget.quality(workload.metric.name)
+    if limit is None:
+        return 0.01 if workload.metric.points else 0.02 * abs(base_score)
+    if limit.relative:
+        return max(0.0, -limit.value)
+    floor = -limit.value if limit.upper else limit.value
+    return max(0.0, base_score - floor)
+
+
+def _based(state: State) -> State:
+    return State(variant=state.variant, key=state.key, score=state.score, stage=state.stage, based=True)

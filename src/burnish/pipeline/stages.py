@@ -1,0 +1,171 @@
+"""One pass at a time: run it or take it from the cache, measure around it, keep it or roll it back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from burnish.core.errors import GateFailed, NoEffect, Unsupported
+from burnish.core.evidence import Evidence
+from burnish.core.files import digest
+from burnish.core.measurement import Measurement
+from burnish.measure.size import macs, parameters
+from burnish.model.variant import Variant
+from burnish.passes.base import Context, Outcome, Pass
+from burnish.pipeline.cache import VariantCache
+from burnish.pipeline.workbench import Built, Workbench
+
+_GAIN = 1.02
+_SMALLER = 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a run stands: the variant so far, its key, its validation score."""
+
+    variant: Variant
+    key: str
+    score: float
+    stage: int = 0
+    based: bool = False
+
+
+@dataclass(kw_only=True)
+class Stages:
+    """Runs passes in order. `fresh` builds the original module; `machine` labels measurements."""
+
+    context: Context
+    bench: Workbench
+    cache: VariantCache
+    fresh: Callable[[], nn.Module]
+    machine: str
+    seconds_training: float = 0.0
+    seconds_measuring: float = 0.0
+
+    def run(self, index: int, pass_: Pass, name: str, state: State) -> tuple[Evidence, State]:
+        """Run one pass on the state; the evidence, and the next state (the same when rolled back)."""
+        key = stage_key(state.key, name, pass_, self.context)
+        row: dict[str, Any] = {
+            "stage": index,
+            "pass_name": name,
+            "settings": pass_.model_dump(mode="json"),
+            "key": key,
+            "cached": key in self.cache,
+        }
+        try:
+            outcome, seconds = self._outcome(key, pass_, state)
+        except Unsupported as error:
+            return Evidence(**row, verdict="unsupported", reason=_reason(error)), state
+        except NoEffect as error:
+            return Evidence(**row, verdict="no effect", reason=_reason(error)), state
+        except GateFailed as error:
+            return Evidence(**row, verdict="rolled back", reason=_reason(error)), state
+        score = self.context.score(outcome.variant.module)
+        after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
+        started = time.perf_counter()
+        reason, measured = self._verdict(pass_, state, after)
+        self.seconds_measuring += time.perf_counter() - started
+        evidence = Evidence(
+            **row,
+            verdict="rolled back" if reason else "kept",
+            reason=reason,
+            changes=outcome.changes,
+            skipped=outcome.skipped,
+            notes=outcome.notes,
+            coverage=outcome.coverage,
+            seconds=round(seconds, 2),
+            measured=measured | self._sizes(after.variant) | {"validation": self._plain("validation", score, "score")},
+        )
+        return evidence, state if reason else after
+
+    def _outcome(self, key: str, pass_: Pass, state: State) -> tuple[Outcome, float]:
+        if key in self.cache:
+            return self.cache.load(key, self.fresh)
+        started = time.perf_counter()
+        torch.manual_seed(self.context.seed)
+        outcome = pass_(state.variant, replace(self.context, scratch=self.cache.scratch(key)))
+        seconds = time.perf_counter() - started
+        self.seconds_training += seconds
+        self.cache.store(key, outcome, seconds)
+        return outcome, seconds
+
+    def _verdict(self, pass_: Pass, before: State, after: State) -> tuple[str, dict[str, Measurement]]:
+        """Why the pass is rolled back ("" when it is kept), and what was measured."""
+        if pass_.trains:
+            if before.based and after.score < before.score:
+                return f"validation fell from {before.score:.4f} to {after.score:.4f}", {}
+            return "", {}
+        floor = (self.context.base_score or before.score) - self.context.max_drop
+        if after.score < min(floor, before.score):
+            return f"validation {after.score:.4f} is below the {floor:.4f} that the budget allows", {}
+        speedup, smaller = self.gain(before.variant, after.variant)
+        measured = {"gain": speedup, "smaller": self._plain("smaller", smaller, "x")}
+        faster = speedup.value >= _GAIN and speedup.low > 1.0
+        if faster or (smaller >= _SMALLER and speedup.value > 1 / _SMALLER):
+            return "", measured
+        return (
+            f"no measurable gain: {speedup.value:.2f}x as fast, {smaller:.2f}x smaller than before the pass",
+            measured,
+        )
+
+    def gain(self, before: Variant, after: Variant) -> tuple[Measurement, float]:
+        """Speed ratio of the best choices on the target backend at the first shape, and of sizes."""
+        backend = self.bench.target()
+        olds, _ = self.bench.build_all(before, [backend])
+        news, failed = self.bench.build_all(after, [backend])
+        if not olds or not news:
+            why = "; ".join(failed.values()) or "the model before the pass does not compile"
+            raise Unsupported(f"{backend.name} cannot run this model", why=why, help="name another compile.target")
+        everything: list[Built] = [*olds, *news]
+        profiles = self.bench.time(everything, self.bench.served[0], rounds=8, seconds=3.0 * len(everything))
+        old = min(profiles[: len(olds)], key=lambda profile: profile.p50.value)
+        new = min(profiles[len(olds) :], key=lambda profile: profile.p50.value)
+        ratios = torch.tensor([a / b for a, b in zip(old.rounds_ms, new.rounds_ms, strict=True)])
+        low, middle, high = torch.quantile(ratios, torch.tensor([0.25, 0.5, 0.75])).tolist()
+        sizes = [min(built.size_bytes for built in group) for group in (olds, news)]
+        return (
+            Measurement(
+                name="gain",
+                value=middle,
+                unit="x",
+                low=low,
+                high=high,
+                n=len(ratios),
+                protocol=f"median over {len(ratios)} interleaved rounds on {backend.name}, quartiles",
+                machine=self.machine,
+            ),
+            sizes[0] / sizes[1],
+        )
+
+    def _sizes(self, variant: Variant) -> dict[str, Measurement]:
+        counts = {"parameters": parameters(variant.module)}
+        if variant.precision == "fp32":
+            counts["macs"] = macs(variant.module, one_row(self.context.examples))
+        return {name: self._plain(name, float(value), "") for name, value in counts.items()}
+
+    def _plain(self, name: str, value: float, unit: str) -> Measurement:
+        return Measurement(
+            name=name, value=value, unit=unit, low=value, high=value, n=1, protocol="counted", machine=self.machine
+        )
+
+
+def one_row(examples: Any) -> dict[str, torch.Tensor]:
+    """The first row of a batch of inputs."""
+    return {name: tensor[:1] for name, tensor in examples.items()}
+
+
+def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
+    """Content key of a stage: what came before, the pass, its settings, seed and budget."""
+    settings = json.dumps(pass_.model_dump(mode="json"), sort_keys=True)
+    training = context.fit.to_json()
+    return digest(parent, name, settings, training, str(context.seed), f"{context.max_drop:.6f}")
+
+
+def _reason(error: Unsupported | NoEffect | GateFailed) -> str:
+    return "; ".join(part for part in (str(error.what), error.why) if part)

@@ -1,0 +1,188 @@
+"""Compiles variants and compares them, for one workload on this machine.
+
+Everything is built into one scratch folder and measured from there by processes of their own, so a
+stage, a cost table and the final comparison all go the same way.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from burnish.backends.backend import Backend
+from burnish.core.doors import BACKENDS
+from burnish.core.errors import MissingExtra, Unsupported
+from burnish.core.evidence import Coverage
+from burnish.core.measurement import LatencyProfile
+from burnish.core.progress import Progress
+from burnish.core.signature import Served
+from burnish.measure.latency import Candidate, compare
+from burnish.measure.size import folder_bytes
+from burnish.model import fake_quant
+from burnish.model.variant import Program, Variant
+from burnish.pipeline.recipe import Compile
+from burnish.workloads.workload import Workload
+
+Request = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A variant compiled into a folder."""
+
+    backend: Backend
+    options: Mapping[str, Any]
+    folder: Path
+    size_bytes: int
+
+    @property
+    def label(self) -> str:
+        """Short text: `openvino bf16`."""
+        return " ".join([self.backend.name, *(str(value) for value in self.options.values())])
+
+
+@dataclass(kw_only=True)
+class Workbench:
+    """Builds and times; `served` are the shapes that count, the first one decides."""
+
+    workload: Workload
+    compile: Compile
+    served: tuple[Served, ...]
+    threads: int
+    folder: Path
+    progress: Progress
+    examples: Mapping[str, Tensor]
+    int8_later: bool = False
+    unavailable: dict[str, str] = field(default_factory=dict)
+    _numbers: Any = field(default_factory=itertools.count)
+
+    def backends(self) -> list[Backend]:
+        """The backends to try. Raises `MissingExtra` when one that was named cannot run here."""
+        found: list[Backend] = []
+        for name in self.compile.backends or BACKENDS.names():
+            backend: Backend = BACKENDS.get(name)
+            state = backend.available()
+            if state.ok and not (name == "null" and name not in self.compile.backends):
+                found.append(backend)
+            elif name in self.compile.backends:
+                raise MissingExtra(f"backend {name!r} cannot run here", why=state.reason, help=state.help)
+            elif not state.ok:
+                self.unavailable[name] = state.reason
+        return found
+
+    def target(self) -> Backend:
+        """Where passes measure: the recipe's target, or the first of the usual ones that is here."""
+        names = {backend.name: backend for backend in self.backends()}
+        for name in (self.compile.target, "openvino", "onnxruntime", "inductor", "eager"):
+            if name in names:
+                return names[name]
+        return next(iter(names.values()))
+
+    def build(self, variant: Variant, backend: Backend, options: Mapping[str, Any]) -> Built:
+        """Compile into a new folder. Raises `Unsupported` when the backend cannot."""
+        folder = self.folder / f"{next(self._numbers):04d}-{backend.name}"
+        folder.mkdir(parents=True)
+        program = Program(
+            signature=self.workload.signature,
+            examples=self.examples,
+            module=variant.module.eval(),
+            precision=variant.precision,
+        )
+        backend.build(program, folder, options)
+        return Built(backend=backend, options=dict(options), folder=folder, size_bytes=folder_bytes(folder))
+
+    def build_all(self, variant: Variant, backends: Sequence[Backend]) -> tuple[list[Built], dict[str, str]]:
+        """Every choice of every backend; those that cannot, with the reason."""
+        built: list[Built] = []
+        failed: dict[str, str] = {}
+        for backend in backends:
+            for options in backend.choices(variant.precision):
+                try:
+                    built.append(self.build(variant, backend, options))
+                except Unsupported as error:
+                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what
+        return built, failed
+
+    def time(
+        self, built: Sequence[Built], served: Served, *, rounds: int, seconds: float, labels: Sequence[str] = ()
+    ) -> list[LatencyProfile]:
+        """Latency of each at one shape, in interleaved rounds."""
+        candidates = [
+            Candidate(
+                label=label,
+                backend=item.backend.name,
+                folder=item.folder,
+                options=dict(item.options),
+                signature=self.workload.signature,
+                threads=self.threads,
+            )
+            for label, item in zip(labels or [b.label for b in built], built, strict=True)
+        ]
+        return compare(
+            candidates,
+            self.requests(served),
+            served_label=served.label,
+            rounds=rounds,
+            budget_s=seconds,
+            progress=self.progress,
+        )
+
+    def requests(self, served: Served, count: int = 48) -> list[Request]:
+        """Real validation rows at the served shape; a size of 0 keeps the rows' own."""
+        split = self.workload.validation
+        found = []
+        for number in range(count):
+            rows = np.arange(number * served.batch, (number + 1) * served.batch) % len(split)
+            inputs = {name: tensor.numpy() for name, tensor in split.batch(rows).inputs.items()}
+            found.append({name: self._padded(name, array, served) for name, array in inputs.items()})
+        return found
+
+    def cost(self, variants: Sequence[Variant]) -> list[float]:
+        """Latency in ms of each on the target backend at the first shape, measured side by side.
+
+        When the recipe quantizes later, each is given fake-quantize nodes first: what counts is the
+        time of the INT8 model.
+        """
+        backend = self.target()
+        with self.progress.task("compiling for the cost table", total=len(variants)) as task:
+            built = []
+            for variant in variants:
+                ready = self._rounded(variant) if self.int8_later else variant
+                built.append(self.build(ready, backend, backend.choices(ready.precision)[-1]))
+                task.advance()
+        labels = [f"width {i}" for i in range(len(built))]
+        profiles = self.time(built, self.served[0], rounds=8, seconds=4.0 * len(built), labels=labels)
+        reference = profiles[0]
+        pairs = (
+            [ours / theirs for ours, theirs in zip(p.rounds_ms, reference.rounds_ms, strict=True)] for p in profiles
+        )
+        return [float(np.median(ratio)) * reference.p50.value for ratio in pairs]
+
+    def inspect(self, variant: Variant) -> Coverage | None:
+        """What really runs in low precision on the target backend; None when it cannot tell."""
+        backend = self.target()
+        built = self.build(variant, backend, backend.choices(variant.precision)[-1])
+        return backend.coverage(built.folder, built.options)
+
+    def _rounded(self, variant: Variant) -> Variant:
+        if variant.precision != "fp32":
+            return variant
+        quick = fake_quant.Scheme(smooth=False, bias_correction=False)
+        samples = [self.workload.train.batch(np.arange(i, i + 1)).inputs for i in range(2)]
+        module = fake_quant.insert(variant.module, samples, quick, attention=False)
+        return Variant(module=module, precision="int8")
+
+    def _padded(self, name: str, array: NDArray[np.generic], served: Served) -> NDArray[np.generic]:
+        spec = next(spec for spec in self.workload.signature.inputs if spec.name == name)
+        widths = []
+        for axis, dim in enumerate(spec.shape):
+            wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
+            widths.append((0, max(0, wanted - array.shape[axis])))
+        return np.pad(array, widths) if any(after for _, after in widths) else array

@@ -1,0 +1,100 @@
+"""What a training run writes after each epoch: one safetensors file, tensors and a JSON text.
+
+The random state need not be stored: it is a function of seed and epoch (see `loop`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from burnish.core.errors import ArtifactError
+from burnish.core.files import digest
+from burnish.core.noun import Noun
+from burnish.data.split import Split
+from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
+from burnish.train.settings import FitSettings
+
+_VERSION = "1"
+
+
+class EpochRecord(Noun):
+    """One epoch: mean training loss, and the validation score if one was asked for."""
+
+    epoch: int
+    loss: float
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """Everything that a run needs to go on. `best` is None when the best weights are not kept."""
+
+    module: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    best: dict[str, Tensor] | None
+    best_epoch: int | None
+    history: tuple[EpochRecord, ...]
+    seconds: float
+
+
+def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, precision: str) -> str:
+    """Names a run by its settings, seed, number format, rows and starting weights."""
+    weights = hashlib.sha256()
+    for name, tensor in state(module).items():
+        weights.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        weights.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest(_VERSION, settings.to_json(), str(seed), precision, split.fingerprint(), weights.hexdigest())
+
+
+def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
+    """Replace the checkpoint, whole or not at all. Raises `OutputError`."""
+    best_is_last = saved.best is not None and saved.best_epoch == len(saved.history) - 1
+    best = {} if saved.best is None or best_is_last else saved.best
+    tensors = {
+        **{f"module/{name}": tensor for name, tensor in saved.module.items()},
+        **{f"optimizer/{name}": tensor for name, tensor in saved.optimizer.items()},
+        **{f"best/{name}": tensor for name, tensor in best.items()},
+    }
+    facts = {
+        "key": key,
+        "best_epoch": saved.best_epoch,
+        "best_kept": saved.best is not None,
+        "history": [record.model_dump() for record in saved.history],
+        "seconds": saved.seconds,
+    }
+    save_tensors(path, tensors, {"burnish.fit": json.dumps(facts)})
+
+
+def load_checkpoint(path: Path, key: str) -> Saved | None:
+    """The saved run of that key; None when there is none, it is another run's, or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        facts = json.loads(load_metadata(path).get("burnish.fit", "{}"))
+        if facts.get("key") != key:
+            return None
+        tensors = load_tensors(path)
+    except ArtifactError:
+        return None
+    module, best = _under(tensors, "module/"), _under(tensors, "best/")
+    if facts["best_kept"] and not best:
+        best = {name: tensor.clone() for name, tensor in module.items()}
+    return Saved(
+        module=module,
+        optimizer=_under(tensors, "optimizer/"),
+        best=best if facts["best_kept"] else None,
+        best_epoch=facts["best_epoch"],
+        history=tuple(EpochRecord.parse(record) for record in facts["history"]),
+        seconds=facts["seconds"],
+    )
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

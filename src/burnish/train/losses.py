@@ -1,0 +1,38 @@
+"""Losses: the model's outputs (a tuple; the first one counts) and targets to one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Cross-entropy of logits [N, C, ...] and class numbers [N, ...], averaged over rows."""
+
+    label_smoothing: float = 0.0
+
+    def __call__(self, outputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        """Scalar loss in fp32."""
+        return F.cross_entropy(outputs[0].float(), targets.long(), label_smoothing=self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError:
+    """Mean squared error of predictions [N, ...] and targets of the same number of elements."""
+
+    def __call__(self, outputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        """Scalar loss in fp32."""
+        return F.mse_loss(outputs[0].float(), targets.float().reshape(outputs[0].shape))
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> CrossEntropy:
+    """The loss of classification. `label_smoothing` is the share of the target given to all classes."""
+    return CrossEntropy(label_smoothing)
+
+
+def mse() -> MeanSquaredError:
+    """The loss of regression."""
+    return MeanSquaredError()

@@ -1,0 +1,51 @@
+"""A fake-quantized convnet and sequence model, for the backends that turn them into int8."""
+
+import gc
+import warnings
+
+import torch
+
+from burnish.core.signature import Signature
+from burnish.model import fake_quant
+from burnish.model.variant import Program, predict
+from burnish.testing import (
+    TinyImages,
+    TinySequences,
+    image_inputs,
+    image_signature,
+    sequence_inputs,
+    sequence_signature,
+)
+
+
+def images() -> Program:
+    """`TinyImages` with trained-looking batch norm, rounded to int8."""
+    torch.manual_seed(0)
+    module = TinyImages().eval()
+    norm = module.features[1]
+    with torch.no_grad():
+        norm.weight.copy_(torch.linspace(-1.5, 1.5, 8))
+        norm.bias.normal_()
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2.0)
+    return _program(module, image_signature(), [image_inputs(4, seed) for seed in range(8)], attention=False)
+
+
+def sequences() -> Program:
+    """`TinySequences`, rounded to int8."""
+    torch.manual_seed(0)
+    samples = [sequence_inputs(4, 9, seed) for seed in range(8)]
+    return _program(TinySequences().eval(), sequence_signature(), samples, attention=True)
+
+
+def _program(
+    module: torch.nn.Module, signature: Signature, samples: list[dict[str, torch.Tensor]], *, attention: bool
+) -> Program:
+    scheme = fake_quant.Scheme(smooth=False, bias_correction=False)
+    with warnings.catch_warnings():
+        # at its first call NNCF loads an extension in a thread pool that it never closes
+        warnings.simplefilter("ignore", ResourceWarning)
+        rounded = fake_quant.insert(module, samples, scheme, attention=attention)
+        predict(rounded, samples[0])
+        gc.collect()
+    return Program(signature=signature, examples=samples[0], module=rounded, precision="int8")

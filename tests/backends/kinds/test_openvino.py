@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from burnish.backends.bundle import to_numpy
+from burnish.backends.kinds.openvino import MODEL_FILE, PART
+from burnish.core.errors import ArtifactError, RecipeError, Unsupported
+from burnish.model.variant import Program, predict
+from burnish.testing import TinyImages, image_inputs, image_signature, sequence_inputs
+from tests.backends import int8
+
+F32 = {"precision": "f32"}
+
+
+def outputs(folder, program, inputs, threads=1):
+    executable = PART.load(folder, F32, signature=program.signature, threads=threads)
+    found = executable(to_numpy(inputs))
+    executable.close()
+    return found
+
+
+def test_int8_images_are_stored_and_run_as_int8(tmp_path):
+    program = int8.images()
+    PART.build(program, tmp_path, F32)
+    assert PART.coverage(tmp_path, F32).op_share == 1.0
+    weights = sum(p.numel() for p in TinyImages().parameters())
+    assert (tmp_path / "model.bin").stat().st_size < 2.5 * weights
+    for batch in (1, 3):
+        inputs = image_inputs(batch, seed=batch)
+        expected = predict(program.module, inputs)[0].numpy()
+        found = outputs(tmp_path, program, inputs)["scores"]
+        assert np.abs(found - expected).max() < 0.15 * expected.std()
+
+
+def test_int8_sequences_keep_their_free_length(tmp_path):
+    program = int8.sequences()
+    PART.build(program, tmp_path, F32)
+    assert PART.coverage(tmp_path, F32).byte_share == 1.0
+    for batch, length in ((1, 5), (3, 17)):
+        inputs = sequence_inputs(batch, length)
+        expected = predict(program.module, inputs)[1].numpy()
+        assert np.abs(outputs(tmp_path, program, inputs)["tokens"] - expected).max() < 0.15 * expected.std()
+
+
+def test_fp32_coverage_counts_weight_bytes(tmp_path):
+    torch.manual_seed(0)
+    PART.build(Program(signature=image_signature(), examples=image_inputs(2), module=TinyImages()), tmp_path, F32)
+    ops = PART.coverage(tmp_path, F32).ops
+    assert {op.precision for op in ops} == {"fp32"}
+    assert sum(op.weight_bytes for op in ops) >= 4 * (8 * 27 + 16 * 72 + 80)
+
+
+def test_an_onnx_file_can_be_built(tmp_path):
+    onnxruntime = pytest.importorskip("burnish.backends.kinds.onnxruntime").PART
+    torch.manual_seed(0)
+    module = TinyImages().eval()
+    onnxruntime.build(Program(signature=image_signature(), examples=image_inputs(2), module=module), tmp_path, {})
+    data = (tmp_path / "model.onnx").read_bytes()
+    program = Program(signature=image_signature(), examples={}, onnx_bytes=data)
+    PART.build(program, tmp_path, F32)
+    inputs = image_inputs(5)
+    expected = predict(module, inputs)[0].numpy()
+    np.testing.assert_allclose(outputs(tmp_path, program, inputs)["scores"], expected, atol=1e-5)
+
+
+def test_an_unknown_precision_is_a_recipe_error(tmp_path):
+    with pytest.raises(RecipeError, match="int4"):
+        PART.load(tmp_path, {"precision": "int4"}, signature=image_signature(), threads=1)
+
+
+def test_a_missing_or_broken_file_is_an_artifact_error(tmp_path):
+    with pytest.raises(ArtifactError, match="missing"):
+        PART.load(tmp_path, F32, signature=image_signature(), threads=1)
+    (tmp_path / MODEL_FILE).write_text("<broken")
+    with pytest.raises(ArtifactError, match="cannot compile"):
+        PART.load(tmp_path, F32, signature=image_signature(), threads=1)
+
+
+def test_what_cannot_be_traced_names_the_line(tmp_path):
+    class Strange(torch.nn.Module):
+        def forward(self, image):
+            return image.no_such_method()
+
+    with pytest.raises(Unsupported) as caught:
+        PART.build(Program(signature=image_signature(), examples=image_inputs(2), module=Strange()), tmp_path, F32)
+    assert "test_openvino.py" in caught.value.where
+    assert "no_such_method" in caught.value.why

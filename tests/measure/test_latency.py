@@ -1,0 +1,87 @@
+import contextlib
+
+import pytest
+
+from burnish.core.errors import BurnishError, UnknownName
+from burnish.core.measurement import LatencyProfile, Measurement
+from burnish.measure import latency
+from burnish.measure.latency import compare, ratio, samples_per_second, throughput
+from tests.measure.sample import candidate, requests
+
+
+class Counter:
+    def __init__(self):
+        self.notes = []
+
+    @contextlib.contextmanager
+    def task(self, label, total):
+        self.label, self.total = label, total
+        yield self
+
+    def advance(self, steps=1, note=""):
+        self.notes.append(note)
+
+    def say(self, text):
+        raise AssertionError(text)
+
+
+def profile(rounds, label="a"):
+    value = Measurement(name="p50", value=4.0, unit="ms", low=2.0, high=5.0, n=9, protocol="p", machine="m")
+    return LatencyProfile(
+        label=label, served="s", p50=value, p95=value, p99=value, rounds_ms=rounds, peak_memory_bytes=1
+    )
+
+
+def test_compare_in_interleaved_rounds():
+    counter = Counter()
+    pair = [candidate("slow", 20.0), candidate("fast", 1.0)]
+    slow, fast = compare(
+        pair, requests(), served_label="batch 1", rounds=3, calls=4, warmup=1, pause_s=0.0, progress=counter
+    )
+    assert counter.notes == ["slow", "fast", "fast", "slow", "slow", "fast"]
+    assert (counter.label, counter.total) == ("measuring batch 1", 6)
+    assert (slow.label, fast.label) == ("slow", "fast")
+    assert len(slow.rounds_ms) == len(fast.rounds_ms) == 3
+    assert slow.p50.value >= 20
+    assert slow.p50.n == 12
+    assert slow.p50.low <= slow.p50.value <= slow.p50.high
+    assert slow.p50.value <= slow.p95.value <= slow.p99.value
+    assert slow.p50.warmup == 5
+    assert "3 interleaved rounds of 4 calls" in slow.p50.protocol
+    assert slow.peak_memory_bytes > 0
+    assert ratio(fast, slow).value > 2
+
+
+def test_errors_of_a_candidate_come_through():
+    with pytest.raises(UnknownName, match="typo") as caught:
+        compare([candidate("bad", 1.0, backend="typo")], requests(), served_label="s")
+    assert caught.value.where == "bad"
+    with pytest.raises(BurnishError, match="nothing to measure"):
+        compare([], requests(), served_label="s")
+
+
+def test_ratio_is_paired_by_round():
+    found = ratio(profile((1.0, 2.0, 4.0)), profile((2.0, 4.0, 8.0), "base"))
+    assert (found.baseline, found.value, found.low, found.high) == ("base", 2.0, 2.0, 2.0)
+    with pytest.raises(BurnishError, match="same comparison"):
+        ratio(profile((1.0,)), profile((1.0, 2.0)))
+
+
+def test_samples_per_second_turns_the_bounds_round():
+    found = samples_per_second(profile((1.0,)), batch=8)
+    assert (found.low, found.value, found.high) == (1600.0, 2000.0, 4000.0)
+    assert found.unit == "samples/s"
+
+
+def test_throughput_by_batch_size(monkeypatch):
+    asked = []
+
+    def fake(candidates, items, *, served_label, budget_s, **_):
+        asked.append((served_label, len(items[0]["x"]), budget_s))
+        return [profile((1.0,)) for _ in candidates]
+
+    monkeypatch.setattr(latency, "compare", fake)
+    (row,) = throughput([candidate("a", 1.0)], {1: requests(), 8: requests(batch=8)}, budget_s=10)
+    assert asked == [("batch 1", 1, 5.0), ("batch 8", 8, 5.0)]
+    assert row["8"].value == 2000
+    assert row["1"].value == 250

@@ -1,0 +1,57 @@
+import numpy as np
+import torch
+from torch import nn
+
+from burnish.data.split import Split
+from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, run_key, save_checkpoint
+from burnish.train.settings import FitSettings
+
+
+def saved(best_epoch):
+    return Saved(
+        module={"w": torch.ones(3)},
+        optimizer={"0.step": torch.tensor(4.0)},
+        best={"w": torch.ones(3) if best_epoch == 1 else torch.zeros(3)},
+        best_epoch=best_epoch,
+        history=(EpochRecord(epoch=0, loss=1 / 3, score=0.1), EpochRecord(epoch=1, loss=0.2, score=0.3)),
+        seconds=1.5,
+    )
+
+
+def test_comes_back_as_it_was(tmp_path):
+    for best_epoch in (0, 1):
+        path = tmp_path / f"{best_epoch}.safetensors"
+        save_checkpoint(path, "key", saved(best_epoch))
+        back = load_checkpoint(path, "key")
+        assert back.history == saved(best_epoch).history
+        assert (back.best_epoch, back.seconds) == (best_epoch, 1.5)
+        assert torch.equal(back.best["w"], saved(best_epoch).best["w"])
+        assert torch.equal(back.optimizer["0.step"], torch.tensor(4.0))
+        assert back.best["w"].data_ptr() != back.module["w"].data_ptr()
+
+
+def test_another_key_a_missing_and_a_broken_file_are_none(tmp_path):
+    path = tmp_path / "fit.safetensors"
+    assert load_checkpoint(path, "key") is None
+    save_checkpoint(path, "key", saved(0))
+    assert load_checkpoint(path, "other") is None
+    path.write_bytes(path.read_bytes()[:-1])
+    assert load_checkpoint(path, "key") is None
+
+
+def test_the_key_follows_everything_that_matters():
+    def split(first):
+        return Split(inputs={"x": np.array([first, 2.0])}, targets=np.array([0, 1]))
+
+    torch.manual_seed(0)
+    module = nn.Linear(1, 1)
+    base = run_key(module, split(1.0), FitSettings(), 0, "fp32")
+    assert base == run_key(module, split(1.0), FitSettings(), 0, "fp32")
+    others = {
+        run_key(module, split(1.5), FitSettings(), 0, "fp32"),
+        run_key(module, split(1.0), FitSettings(epochs=9), 0, "fp32"),
+        run_key(module, split(1.0), FitSettings(), 1, "fp32"),
+        run_key(module, split(1.0), FitSettings(), 0, "bf16"),
+        run_key(nn.Linear(1, 1), split(1.0), FitSettings(), 0, "fp32"),
+    }
+    assert len(others | {base}) == 6
