@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-all lint format clean
+.PHONY: help setup demo test test-all lint format docs clean
 
 help:
 	@echo "make demo      train, prune, quantize, compile and report on a real data set (minutes)"
 	@echo "make test      lint, types and tests (under 15 minutes on 2 cores)"
 	@echo "make test-all  the same and the long checks"
+	@echo "make docs      write docs/reference anew"
 	@echo "make lint      ruff and mypy only"
 
 setup: $(READY)
@@ -35,6 +36,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+
+docs: $(READY)
+	$(BIN)/python -m burnish.cli.reference docs/reference
 
 test: lint
 	$(BIN)/python -m pytest -q -m "not slow"

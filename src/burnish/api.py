@@ -12,9 +12,10 @@ import numpy as np
 from torch import nn
 
 from burnish.artifact.load import Model, load
+from burnish.cli.console import RichProgress
 from burnish.core.evidence import Ledger
 from burnish.core.machine import fingerprint
-from burnish.core.progress import Progress, Silent
+from burnish.core.progress import Progress
 from burnish.core.signature import Served
 from burnish.pipeline.compose import compose
 from burnish.pipeline.recipe import Recipe
@@ -66,7 +67,8 @@ def optimize(
     """Make a model fast and small inside a budget, and prove it.
 
     See `burnish.workloads.from_arrays.from_arrays` for the data. Without a `recipe` one is composed
-    from what tracing finds. The model that is given is not changed. Raises `BurnishError`.
+    from what tracing finds. Progress goes to stderr unless `progress` is given (`Silent()` for none).
+    The model that is given is not changed. Raises `BurnishError`.
     """
     workload = from_arrays(
         model,
@@ -86,13 +88,14 @@ def optimize(
         recipe = compose(workload.name, workload, workload.build(), examples, budget, fingerprint())
     elif budget:
         recipe = recipe.model_copy(update={"budget": budget})
-    result = run(
-        recipe.model_copy(update={"seed": seed}),
-        workload,
-        out=Path(out),
-        progress=progress or Silent(),
-        command="burnish.optimize(...)",
-        extras=lambda ledger: {"report.html": render(ledger).encode()},
-    )
+    with RichProgress() as bars:
+        result = run(
+            recipe.model_copy(update={"seed": seed}),
+            workload,
+            out=Path(out),
+            progress=bars if progress is None else progress,
+            command="burnish.optimize(...)",
+            extras=lambda ledger: {"report.html": render(ledger).encode()},
+        )
     report = (result.artifact / "report.html").read_text()
     return Optimized(ledger=result.ledger, artifact=result.artifact, report=report)

@@ -10,11 +10,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.artifact.save import EXAMPLE, MANIFEST, PROGRAM
+from burnish.artifact.save import EXAMPLE, MANIFEST, PROGRAM, SEAL
 from burnish.backends.backend import Backend, Executable
 from burnish.backends.bundle import check_inputs
 from burnish.core.doors import BACKENDS
-from burnish.core.errors import ArtifactError, MissingExtra
+from burnish.core.errors import ArtifactError, BadRequest, MissingExtra, RecipeError
 from burnish.core.files import sha256
 from burnish.core.manifest import Manifest
 from burnish.model.weights import load_tensors
@@ -36,6 +36,8 @@ class Model:
     def __call__(self, *arrays: Array, **named: Array) -> Array | dict[str, Array]:
         """Run one batch. Raises `BadRequest` naming the input that does not fit."""
         names = [spec.name for spec in self.manifest.signature.inputs]
+        if len(arrays) > len(names):
+            raise BadRequest(f"{len(arrays)} arrays for {len(names)} inputs", help=f"give {', '.join(names)}")
         inputs = dict(zip(names, arrays, strict=False)) | named
         outputs = self.run(inputs)
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
@@ -81,7 +83,21 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise ArtifactError("not an artifact: no manifest.json", where=str(folder), help="give the artifact's folder")
-    return Manifest.from_json(path.read_text(), where=str(path))
+    try:
+        manifest = Manifest.from_json(path.read_text(), where=str(path))
+    except (RecipeError, UnicodeDecodeError) as error:
+        raise ArtifactError(
+            "the manifest cannot be read",
+            where=str(path),
+            why=error.what if isinstance(error, RecipeError) else str(error),
+            help="copy the artifact again, or build it anew with this version of burnish",
+        ) from None
+    seal = folder / SEAL
+    if not seal.is_file():
+        raise _missing(seal)
+    if seal.read_bytes() != f"{sha256(path)}\n".encode():
+        raise _differs(path)
+    return manifest
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
@@ -91,13 +107,19 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ArtifactError("the manifest names a file outside the artifact", where=name)
         if not path.is_file():
-            raise ArtifactError("a file is missing", where=str(path), help="copy the artifact again")
+            raise _missing(path)
         if sha256(path) != wanted:
-            raise ArtifactError(
-                "a file differs from the one that was saved",
-                where=str(path),
-                help="copy the artifact again, or build it anew",
-            )
+            raise _differs(path)
+
+
+def _missing(path: Path) -> ArtifactError:
+    return ArtifactError("a file is missing", where=str(path), help="copy the artifact again")
+
+
+def _differs(path: Path) -> ArtifactError:
+    return ArtifactError(
+        "a file differs from the one that was saved", where=str(path), help="copy the artifact again, or build it anew"
+    )
 
 
 def example_inputs(folder: Path) -> dict[str, Array]:

@@ -17,6 +17,7 @@ PROGRAM = "program"
 WEIGHTS = "weights.safetensors"
 EXAMPLE = "example.safetensors"
 MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
 
 
 def save(
@@ -33,7 +34,7 @@ def save(
     `draft` is a manifest without file hashes. `program` is a folder that a backend built.
     `example` holds inputs (`in.NAME`) and the program's outputs (`out.NAME`). `extras` are further
     files by name (report, ledger, recipe); they are hashed, but are not part of `content_hash`.
-    Raises `OutputError`.
+    The manifest's own hash lies beside it. Raises `OutputError`.
     """
     with new_folder(path) as folder:
         with explain_io(folder):
@@ -47,6 +48,7 @@ def save(
             update={"files": _hashes(folder), "content_hash": content_hash(content, draft), "records": variant.records}
         )
         write_text(folder / MANIFEST, manifest.to_json())
+        write_text(folder / SEAL, sha256(folder / MANIFEST) + "\n")
     return manifest
 
 

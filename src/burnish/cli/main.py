@@ -81,7 +81,7 @@ def optimize(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A recipe (name or YAML file), a workload, package.module:function, a Hugging Face folder, or FILE.onnx.",
+            help="A recipe (name or YAML file), a workload, package.module:function, or a Hugging Face folder.",
         ),
     ],
     data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
@@ -172,14 +172,22 @@ def list_parts(
 @app.command()
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="A name from `burnish list`, or kind/name.")],
+    groups: Annotated[bool, typer.Option("--groups", help="Of a model: what can be pruned, and what not.")] = False,
+    data: Annotated[str | None, typer.Option(help="With --groups: where the data lie.")] = None,
 ) -> None:
-    """Print the card of one part, with its settings.
+    """Print the card of one part with its settings, or what can be pruned in a model.
 
     \b
     Examples:
       burnish explain prune
       burnish explain criteria/random
+      burnish explain digits --groups
     """
+    if groups:
+        from burnish.cli.groups import show_groups
+
+        show_groups(what, data)
+        return
     from burnish.cli.listing import show_card
 
     show_card(what)
@@ -199,3 +207,14 @@ def doctor(
     from burnish.cli.doctor import show_doctor
 
     show_doctor(as_json=as_json)
+
+
+def help_texts() -> dict[str, str]:
+    """The help of every command, as a terminal of 100 columns shows it."""
+    group = typer.main.get_command(app)
+    texts = {}
+    with group.make_context("burnish", [], resilient_parsing=True) as top:
+        for name, command in group.commands.items():  # type: ignore[attr-defined]
+            with command.make_context(name, [], parent=top, resilient_parsing=True, max_content_width=100) as ctx:
+                texts[name] = command.get_help(ctx)
+    return texts

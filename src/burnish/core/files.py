@@ -78,6 +78,18 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """An empty folder for the length of a block; what an earlier, killed run left there is removed."""
+    shutil.rmtree(path, ignore_errors=True)
+    with explain_io(path):
+        path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def lock_folder(path: Path) -> Iterator[None]:
     """Hold a folder for one process; a second one gets `OutputError`. Gone when the process dies."""
     with explain_io(path):

@@ -7,7 +7,8 @@ the nearest one that does.
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -36,7 +37,7 @@ class Noun(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise _readable(error, where or cls.__name__) from None
+            raise _readable(error, cls, where or cls.__name__) from None
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """JSON text with the noun's name and version beside its fields."""
@@ -62,11 +63,26 @@ class Noun(BaseModel):
         return cls.parse(data, where=where)
 
 
-def _readable(error: ValidationError, where: str) -> RecipeError:
+def _readable(error: ValidationError, noun: type[Noun], where: str) -> RecipeError:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     unknown = first["type"] == "extra_forbidden"
     what = f"unknown field {field!r}" if unknown else f"{field}: {message}" if field else message
     value = "" if unknown or first["type"] == "missing" else f"got {first.get('input')!r}"
-    return RecipeError(what, where=where, why=value)
+    fields = _fields_at(noun, first["loc"][:-1]) if unknown else {}
+    nearest = did_you_mean(str(first["loc"][-1]), fields) if fields else ""
+    return RecipeError(what, where=where, why=value, help=nearest)
+
+
+def _fields_at(noun: type[Noun], path: tuple[int | str, ...]) -> Iterable[str]:
+    """The fields of the noun that a path of fields and indices leads to."""
+    for part in path:
+        if not isinstance(part, str) or part not in noun.model_fields:
+            continue
+        kind: object = noun.model_fields[part].annotation
+        inside = [found for found in (kind, *get_args(kind)) if isinstance(found, type) and issubclass(found, Noun)]
+        if not inside:
+            return ()
+        noun = inside[0]
+    return noun.model_fields

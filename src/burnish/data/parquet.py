@@ -45,8 +45,8 @@ def read_images(path: Path, *, image: str = "image", label: str = "label") -> La
     if not folder.exists():
         _decode_into(folder, path, image, label)
     return LabelledImages(
-        pixels=np.load(folder / "pixels.npy"),
-        labels=np.load(folder / "labels.npy"),
+        pixels=np.load(folder / "pixels.npy", allow_pickle=False),
+        labels=np.load(folder / "labels.npy", allow_pickle=False),
         classes=tuple(json.loads((folder / "classes.json").read_text())),
     )
 

@@ -28,7 +28,7 @@ from burnish.core.progress import Progress, Silent
 from burnish.core.signature import Signature
 from burnish.measure.plan import Plan, plan_turns
 from burnish.measure.worker import write_requests
-from burnish.measure.worker_process import WorkerProcess
+from burnish.measure.worker_process import PROGRAM, WorkerProcess
 
 Request = dict[str, NDArray[np.generic]]
 
@@ -38,7 +38,10 @@ _PROBES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A built folder to be timed, and how to load it."""
+    """A built folder to be timed, and how to load it.
+
+    `program` is what the candidate's process runs, when `burnish.measure.worker` cannot load it.
+    """
 
     label: str
     backend: str
@@ -46,6 +49,7 @@ class Candidate:
     signature: Signature
     options: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
+    program: tuple[str, ...] = PROGRAM
 
 
 def compare(
@@ -74,7 +78,9 @@ def compare(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = scratch / "requests.npz"
         write_requests(path, list(requests))
-        workers = [stack.enter_context(WorkerProcess(item.label, item.threads)) for item in candidates]
+        workers = [
+            stack.enter_context(WorkerProcess(item.label, item.threads, program=item.program)) for item in candidates
+        ]
         for worker, item in zip(workers, candidates, strict=True):
             _load(worker, item, path)
         guesses = [_warm(worker, len(requests), warmup) for worker in workers]

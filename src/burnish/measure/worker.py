@@ -75,9 +75,15 @@ class Worker:
         self._requests = read_requests(Path(requests))
         for request in self._requests:
             check_inputs(request, parsed)
-        part: Backend = BACKENDS.get(backend)
-        self._executable = part.load(Path(folder), options, signature=parsed, threads=threads)
+        self._executable = self.open(backend, Path(folder), options, parsed, threads)
         return {"num_requests": len(self._requests)}
+
+    def open(
+        self, backend: str, folder: Path, options: dict[str, Any], signature: Signature, threads: int
+    ) -> Executable:
+        """The executable in a folder; a worker for models that no backend built overrides this."""
+        part: Backend = BACKENDS.get(backend)
+        return part.load(folder, options, signature=signature, threads=threads)
 
     def run(self, first: int, count: int, repeat: int, warmup: int) -> dict[str, Any]:
         """Time `count * repeat` calls; `ms` has one number per call, in order."""
@@ -135,9 +141,16 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-def main(source: TextIO, target: TextIO) -> None:
+def serve(worker: Worker) -> None:
+    """Answer on the real stdout; what anything prints after this goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    main(sys.stdin, answers, worker)
+
+
+def main(source: TextIO, target: TextIO, worker: Worker | None = None) -> None:
     """Answer every line of `source` on `target` until it ends or says close."""
-    worker = Worker()
+    worker = worker or Worker()
     for line in source:
         message = json.loads(line)
         target.write(json.dumps(worker.answer(message)) + "\n")
@@ -147,6 +160,4 @@ def main(source: TextIO, target: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    main(sys.stdin, answers)
+    serve(Worker())

@@ -9,12 +9,15 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from burnish.core import errors
 from burnish.core.errors import BurnishError
+
+PROGRAM = ("-m", "burnish.measure.worker")
+"""What Python is told to run; another program must speak the same lines."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -23,16 +26,16 @@ class WorkerProcess:
     """One worker. Use as a context manager: leaving the block ends the process.
 
     `threads` is put into the environment before the process starts, for libraries that read it
-    once. `timeout_s` bounds the wait for one answer.
+    once. `timeout_s` bounds the wait for one answer. `program` is what Python runs.
     """
 
-    def __init__(self, label: str, threads: int, *, timeout_s: float = 600.0) -> None:
+    def __init__(self, label: str, threads: int, *, timeout_s: float = 600.0, program: Sequence[str] = PROGRAM) -> None:
         self.label = label
         self._timeout_s = timeout_s
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed in __exit__
         environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "burnish.measure.worker"],
+            [sys.executable, *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -8,11 +8,13 @@ real INT8. Its structure is JSON (`fake-quantize` record), its values are tensor
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -49,10 +51,8 @@ def insert(
     `keep_float` are paths of layers to leave in floating point. Raises `Unsupported` when the
     module cannot be traced.
     """
-    import nncf
-
     mixed = scheme.activations == "asymmetric"
-    with _quiet():
+    with _quiet() as nncf:
         try:
             return nncf.quantize(  # type: ignore[no-any-return]
                 module,
@@ -74,16 +74,13 @@ def insert(
 
 def record(module: nn.Module) -> Record:
     """The structure of the module's fake-quantize nodes."""
-    import nncf.torch
-
-    return Record(kind="fake-quantize", data=nncf.torch.get_config(module))
+    with _quiet() as nncf:
+        return Record(kind="fake-quantize", data=nncf.torch.get_config(module))
 
 
 def replay(module: nn.Module, entry: Record) -> nn.Module:
     """Put the recorded nodes into `module`; their values come with the weights."""
-    import nncf.torch
-
-    with _quiet():
+    with _quiet() as nncf:
         return nncf.torch.load_from_config(module, entry.data)  # type: ignore[no-any-return]
 
 
@@ -123,14 +120,36 @@ def _pattern(path: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """NNCF and the extension it builds talk on stdout and through warnings; nothing of it is news."""
-    import nncf
+def _quiet() -> Iterator[Any]:
+    """NNCF, ready to use. It and the extension it builds talk on stdout, in logs and through warnings.
 
-    nncf.set_log_level(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    Nothing of that is news.
+    """
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            import nncf.torch
+
+            nncf.set_log_level(logging.ERROR)
+            _load_kernels()
+            yield nncf
+    finally:
+        logger.setLevel(level)
+
+
+@cache
+def _load_kernels() -> None:
+    """Build and load NNCF's kernels now, and collect the thread pool that it does that in.
+
+    Left to the first forward pass, the pool would be collected, with a warning, at any later time.
+    """
+    from nncf.torch.quantization.extensions import QuantizedFunctionsCPU
+
+    QuantizedFunctionsCPU.get("Quantize_forward")
+    gc.collect()
 
 
 def _first_line(error: Exception) -> str:

@@ -31,7 +31,8 @@ class Context:
     score, higher is better. `cost(variants)` gives their latencies in ms on the target backend at
     the served shape, measured side by side. `inspect(variant)` compiles it there and tells the precision of each
     operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
-    much score the budget allows to lose against `base_score`.
+    much score the budget allows to lose against `base_score`. `measured_on` names the machine, threads,
+    backend and shapes that `cost` and `inspect` stand for.
     """
 
     signature: Signature
@@ -48,6 +49,7 @@ class Context:
     inspect: Callable[[Variant], Coverage | None] | None = None
     progress: Progress = field(default_factory=Silent)
     scratch: Path | None = None
+    measured_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,11 @@ class Pass(Noun):
     @abstractmethod
     def __call__(self, variant: Variant, context: Context) -> Outcome:
         """Do the work. Raises `Unsupported` before any of it, `NoEffect` when nothing changed."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether the result depends on times or graphs of the machine it runs on."""
+        return False
 
     def forecast(self) -> str:
         """One line for the plan: what this pass is going to do."""

@@ -10,23 +10,18 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-import burnish
 from burnish.core.errors import ArtifactError
 from burnish.core.evidence import Change, Coverage, Skip
-from burnish.core.files import digest, new_folder, write_text
+from burnish.core.files import new_folder, write_text
 from burnish.core.manifest import Record
 from burnish.model.replay import replay
 from burnish.model.weights import load_state, save_state
 from burnish.passes.base import Outcome
-
-_ROOMS = ("data", "model", "passes", "train", "workloads")
 
 
 def cache_root() -> Path:
@@ -34,14 +29,6 @@ def cache_root() -> Path:
     given = os.environ.get("BURNISH_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(given) if given else Path(base) / "burnish"
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Digest of the source of the rooms that a variant depends on, and of torch's version."""
-    root = Path(burnish.__file__).parent
-    sources = [path for room in _ROOMS for path in sorted((root / room).rglob("*.py"))]
-    return digest(torch.__version__, *(path.read_bytes() for path in sources))
 
 
 class VariantCache:

@@ -8,10 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from burnish.core.machine import Machine
+from burnish.measure.metric import Metric
 from burnish.passes.pruning.heads import attention_projections
 from burnish.pipeline.recipe import Recipe, recipe_from
 from burnish.workloads.workload import Workload
 
+_CALIBRATION_ROWS = 300
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -50,5 +52,15 @@ def compose(
     passes: list[Any] = [] if workload.trained else ["fit"]
     passes.append({"prune": cut})
     if {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(machine.isa):
-        passes.append({"quantize": {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}})
-    return recipe_from({"workload": name, "passes": passes, "budget": budget or f"{workload.metric.name}>=-1pt"})
+        rounding: dict[str, Any] = {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}
+        if len(workload.train) < _CALIBRATION_ROWS:
+            rounding["calibration_rows"] = len(workload.train)
+        passes.append({"quantize": rounding})
+    return recipe_from({"workload": name, "passes": passes, "budget": budget or default_budget(workload.metric)})
+
+
+def default_budget(metric: Metric) -> str:
+    """One point of a share; for other metrics none in words: stages then may lose 2 % of the value."""
+    if not metric.points:
+        return ""
+    return f"{metric.name}>=-1pt" if metric.higher_is_better else f"{metric.name}<=1pt"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.backends.backend import Executable
-from burnish.core.errors import BurnishError
+from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
 from burnish.core.measurement import LatencyProfile
 from burnish.data.split import Split
@@ -51,6 +51,7 @@ class Finals:
     survivors: Sequence[tuple[int, str, Variant]]
     machine: str
     failed: dict[str, str] = field(default_factory=dict)
+    _exact: dict[int, Array] = field(default_factory=dict)
 
     def run(self) -> tuple[list[Finalist], list[Point]]:
         """All finalists with their points; the base on eager comes first."""
@@ -59,6 +60,7 @@ class Finals:
             for finalist in finalists:
                 self._check(finalist)
                 task.advance(note=finalist.label)
+        finalists = self._running(finalists)
         share = self.bench.compile.seconds / len(self.bench.served)
         for served in self.bench.served:
             profiles = self.bench.time(
@@ -92,15 +94,34 @@ class Finals:
                 scored.append(point.model_copy(update={"test": test, "test_delta": delta}))
         return scored
 
+    def _running(self, finalists: Sequence[Finalist]) -> list[Finalist]:
+        """Those that answered every validation row; the others are dropped, with the reason."""
+        running = [finalist for finalist in finalists if finalist.on_validation is not None]
+        self.failed |= {f.label: f.reason for f in finalists if f.on_validation is None}
+        if not running or running[0].stage != self.survivors[0][0]:
+            raise Unsupported(
+                "no backend here can run the model that was given",
+                where=self.bench.workload.name,
+                why="; ".join(f"{label}: {reason}" for label, reason in self.failed.items()),
+                help="`burnish doctor` shows what is installed",
+            )
+        return running
+
     def _build(self) -> list[Finalist]:
-        backends = self.bench.backends()
+        """The first and the last variant on all useful backends, those between on the target's.
+
+        The base is also built on eager, useful or not: it is what everything is compared with.
+        """
+        useful = self.bench.useful
+        backends = [backend for backend in self.bench.backends() if not useful or backend.name in useful]
+        eager = [backend for backend in self.bench.backends() if backend.name == "eager" and backend not in backends]
         names = {backend.name: backend for backend in backends}
         finalists: list[Finalist] = []
         last = len(self.survivors) - 1
         with self.bench.progress.task("compiling candidates", total=len(self.survivors)) as task:
             for number, (stage, name, variant) in enumerate(self.survivors):
-                chosen = backends if number in (0, last) else [self.bench.target()]
-                built, failed = self.bench.build_all(variant, chosen)
+                chosen = [*eager, *backends] if number == 0 else backends if number == last else None
+                built, failed = self.bench.build_all(variant, chosen or self.bench.targets(variant.precision)[:1])
                 self.failed |= {f"{name} on {key}": reason for key, reason in failed.items()}
                 finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
                 task.advance(note=name)
@@ -110,15 +131,18 @@ class Finals:
 
     def _check(self, finalist: Finalist) -> None:
         workload = self.bench.workload
-        wanted = predict_module(finalist.variant.module, workload.validation)
+        if finalist.stage not in self._exact:
+            self._exact[finalist.stage] = predict_module(finalist.variant.module, workload.validation)
+        wanted = self._exact[finalist.stage]
         try:
             found = self._predict(finalist, workload.validation)
         except BurnishError as error:
-            finalist.exact, finalist.reason = False, error.what
+            finalist.exact, finalist.reason = False, "; ".join(part for part in (error.what, error.why) if part)
             return
         finalist.on_validation = found
         exact, got = (workload.metric.compute(p, workload.validation.targets) for p in (wanted, found))
-        tolerance = self.bench.compile.tolerance
+        metric = workload.metric
+        tolerance = self.bench.compile.tolerance * (1.0 if metric.points else abs(exact))
         if not np.isfinite(found).all():
             finalist.exact, finalist.reason = False, "its outputs are not all finite"
         elif abs(exact - got) > tolerance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from burnish.core.budget import Budget
@@ -11,9 +12,9 @@ from burnish.core.evidence import Point
 def mark(points: Sequence[Point], budget: Budget, metric: str, higher: bool) -> tuple[list[Point], tuple[str, ...]]:
     """The points with `on_front` and `chosen` set, and the budget's clauses that none of them keeps.
 
-    Among exact points that keep the whole budget on validation rows, the fastest at the first
-    served shape is chosen. When none keeps it, the one that breaks the fewest clauses is, so that a
-    run always returns its best.
+    Among exact points that keep the whole budget on validation rows, the fastest over all
+    served shapes is chosen. When none keeps it, the one that breaks the fewest clauses is, so that a
+    run always returns its best. Of two that are equally fast, the better one counts.
     """
     usable = [point for point in points if point.exact and point.latency and point.validation is not None]
     base = points[0]
@@ -23,14 +24,18 @@ def mark(points: Sequence[Point], budget: Budget, metric: str, higher: bool) -> 
         judged = budget.judge(point, base, metric, "validation")
         return [clause for clause, kept in judged.items() if kept is False]
 
-    best = min(usable, key=lambda point: (len(broken(point)), latency_ms(point)), default=base)
+    def rank(point: Point) -> tuple[int, float, float]:
+        quality = 0.0 if point.validation is None else point.validation.value
+        return len(broken(point)), latency_ms(point), -quality if higher else quality
+
+    best = min(usable, key=rank, default=base)
     marked = [point.model_copy(update={"on_front": id(point) in front, "chosen": point is best}) for point in points]
     return marked, tuple(broken(best))
 
 
 def latency_ms(point: Point) -> float:
-    """Median latency at the first served shape."""
-    return next(iter(point.latency.values())).p50.value
+    """Median latency, as the geometric mean over the served shapes."""
+    return statistics.geometric_mean(profile.p50.value for profile in point.latency.values())
 
 
 def _dominates(one: Point, other: Point, higher: bool) -> bool:

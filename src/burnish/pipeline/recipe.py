@@ -82,7 +82,10 @@ class Recipe(Noun):
 def recipe_from(data: dict[str, Any], where: str = "recipe") -> Recipe:
     """Build from plain data in the short form. Raises `RecipeError`."""
     full = copy.deepcopy(data)
-    full["passes"] = [_step(item, index) for index, item in enumerate(full.get("passes") or [])]
+    steps = full.get("passes") or []
+    if not isinstance(steps, list):
+        raise RecipeError("passes is not a list", where=where, help="write `passes: [fit, prune: {macs: 0.5}]`")
+    full["passes"] = [_step(item, index) for index, item in enumerate(steps)]
     return Recipe.parse(full, where=where)
 
 
@@ -130,9 +133,9 @@ def _down(node: Any, part: str, where: str) -> Any:
         if not part.isdigit() or int(part) >= len(node):
             raise RecipeError(f"--set {where}: there is no pass number {part}", help=f"0 to {len(node) - 1}")
         index = int(part)
-        if isinstance(node[index], str):
-            node[index] = {node[index]: {}}
-        return next(iter(node[index].values()))
+        step = _step(node[index], index)
+        node[index] = {step["name"]: step["settings"]}
+        return step["settings"]
     if isinstance(node, dict):
         return node.setdefault(part, {})
     raise RecipeError(f"--set {where} does not lead to a field")

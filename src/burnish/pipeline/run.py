@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from torch import nn
 from burnish.core.budget import Budget, parse_budget
 from burnish.core.errors import RecipeError
 from burnish.core.evidence import Evidence, Ledger, Point
-from burnish.core.files import digest, lock_folder
+from burnish.core.files import lock_folder, own_folder
 from burnish.core.machine import Machine, fingerprint
 from burnish.core.manifest import Manifest
 from burnish.core.measurement import Measurement
@@ -27,12 +26,15 @@ from burnish.measure.quality import predict_module
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.pipeline.account import commit, layer_rows
-from burnish.pipeline.cache import VariantCache, cache_root, code_version
+from burnish.pipeline.cache import VariantCache, cache_root
 from burnish.pipeline.deliver import deliver
 from burnish.pipeline.finals import Finalist, Finals
 from burnish.pipeline.front import mark
+from burnish.pipeline.keys import stage_key, start_key
+from burnish.pipeline.preflight import check_latency, check_model, check_quality
 from burnish.pipeline.recipe import Recipe
-from burnish.pipeline.stages import Stages, State, stage_key
+from burnish.pipeline.screen import screen
+from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.workbench import Workbench
 from burnish.pipeline.yaml_file import to_yaml
 from burnish.workloads.workload import Workload
@@ -63,6 +65,7 @@ class Run:
     def __post_init__(self) -> None:
         self.passes = self.recipe.build_passes()
         self.budget = parse_budget(self.recipe.budget, self.workload.metric.name)
+        check_quality(self.budget, self.workload.metric)
         self.machine: Machine = fingerprint()
         self.threads = self.recipe.threads or self.machine.cores
         self.cache = VariantCache(cache_root())
@@ -75,7 +78,7 @@ class Run:
         """
         key = self._first_key()
         rows = []
-        context = self._context()
+        context = replace(self._context(), max_drop=max_drop(self.budget, 0.0, self.workload))
         for step, pass_ in zip(self.recipe.passes, self.passes, strict=True):
             key = stage_key(key, step.name, pass_, context)
             rows.append((step.name, pass_.forecast(), key in self.cache))
@@ -85,9 +88,9 @@ class Run:
         """Run everything. Raises `BurnishError`; the output folder is whole or untouched."""
         started = time.perf_counter()
         torch.set_num_threads(self.threads)
-        with lock_folder(self.out), tempfile.TemporaryDirectory(prefix="burnish-") as scratch:
+        with lock_folder(self.out), own_folder(self.out / ".work") as scratch:
             warnings = self._check_data()
-            stages, evidence, survivors = self._passes(Path(scratch))
+            stages, evidence, survivors = self._passes(scratch)
             finals = Finals(bench=stages.bench, survivors=survivors, machine=self.machine.label)
             began = time.perf_counter()
             finalists, points = finals.run()
@@ -97,7 +100,7 @@ class Run:
             stages.seconds_measuring += time.perf_counter() - began
             warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
             warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
-            warnings += [f"backend {name} was not tried: {why}" for name, why in stages.bench.unavailable.items()]
+            warnings += [f"backend {name} was left out: {why}" for name, why in stages.bench.unavailable.items()]
             ledger = self._ledger(evidence, points, survivors, warnings, stages, started)
             chosen = finalists[next(i for i, point in enumerate(points) if point.chosen)]
             return self._deliver(ledger, chosen, stages.bench)
@@ -106,11 +109,7 @@ class Run:
         work = self.workload
         classes = len(work.labels) or None
         for name, split in (("train", work.train), ("validation", work.validation), ("test", work.test)):
-            try:
-                check_split(split, num_classes=classes)
-            except Exception as error:
-                error.add_note(f"in the {name} split")
-                raise
+            check_split(split, classes, name=name)
         return [*check_disjoint(work.train, work.test), *([work.cheap] if work.cheap else [])]
 
     def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:
@@ -125,7 +124,7 @@ class Run:
             examples=context.examples,
             int8_later=any(step.name == "quantize" for step in self.recipe.passes),
         )
-        bench.backends()
+        check_latency(bench, self.budget)
         context = replace(context, cost=bench.cost, inspect=bench.inspect)
         stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self._build, machine=self.machine.label)
         variant = Variant(module=self._build())
@@ -137,6 +136,8 @@ class Run:
             self._start_from(stages, state)
             survivors = [(0, "given", state.variant)]
             evidence.append(self._given(stages, state))
+        else:
+            check_model(bench, variant)
         for index, (step, pass_) in enumerate(zip(self.recipe.passes, self.passes, strict=True), start=1):
             self.progress.say(f"{index}/{len(self.passes)} {step.name}: {pass_.forecast()}")
             row, after = stages.run(index, pass_, step.name, state)
@@ -158,6 +159,10 @@ class Run:
     def _start_from(self, stages: Stages, state: State) -> None:
         """From here on this variant is the teacher and the baseline."""
         score = state.score
+        found = screen(stages.bench, state.variant)
+        stages.bench.useful = () if self.recipe.compile.backends else found.useful()
+        left = {name: why for name, why in found.dropped().items() if name != "eager" and stages.bench.useful}
+        stages.bench.unavailable |= found.failed | left
         stages.context = replace(
             stages.context,
             teacher=state.variant.copy().module,
@@ -184,12 +189,8 @@ class Run:
         return self.workload.build().eval()
 
     def _first_key(self) -> str:
-        work = self.workload
-        parts = [work.name, json.dumps(self.recipe.settings, sort_keys=True, default=str), code_version()]
-        parts += [split.fingerprint() for split in (work.train, work.validation)]
-        parts += [self.recipe.compile.target, " ".join(self.machine.isa), str(self.threads)]
-        parts += [shape.label for shape in self.served]
-        return digest(*parts)
+        settings = json.dumps(self.recipe.settings, sort_keys=True, default=str)
+        return start_key(self.workload, self._build(), settings)
 
     def _context(self) -> Context:
         work = self.workload
@@ -209,6 +210,10 @@ class Run:
             seed=self.recipe.seed,
             fit=work.fit,
             progress=self.progress,
+            measured_on=", ".join(
+                [self.machine.label, f"{self.threads} threads", self.recipe.compile.target]
+                + [shape.label for shape in self.served]
+            ),
         )
 
     def _throughput(self, bench: Workbench, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
@@ -298,7 +303,7 @@ def max_drop(budget: Budget, base_score: float, workload: Workload) -> float:
     if limit is None:
         return 0.01 if workload.metric.points else 0.02 * abs(base_score)
     if limit.relative:
-        return max(0.0, -limit.value)
+        return max(0.0, limit.value if limit.upper else -limit.value)
     floor = -limit.value if limit.upper else limit.value
     return max(0.0, base_score - floor)
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from burnish.core.errors import GateFailed, NoEffect, Unsupported
+from burnish.core.errors import BurnishError, GateFailed, NoEffect, TrainingFailed, Unsupported
 from burnish.core.evidence import Evidence
-from burnish.core.files import digest
 from burnish.core.measurement import Measurement
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.pipeline.cache import VariantCache
+from burnish.pipeline.keys import stage_key
 from burnish.pipeline.workbench import Built, Workbench
 
 _GAIN = 1.02
@@ -60,17 +60,21 @@ class Stages:
         }
         try:
             outcome, seconds = self._outcome(key, pass_, state)
+            score = self.context.score(outcome.variant.module)
+            after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
+            started = time.perf_counter()
+            reason, measured = self._verdict(pass_, state, after)
+            self.seconds_measuring += time.perf_counter() - started
         except Unsupported as error:
             return Evidence(**row, verdict="unsupported", reason=_reason(error)), state
         except NoEffect as error:
             return Evidence(**row, verdict="no effect", reason=_reason(error)), state
         except GateFailed as error:
             return Evidence(**row, verdict="rolled back", reason=_reason(error)), state
-        score = self.context.score(outcome.variant.module)
-        after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
-        started = time.perf_counter()
-        reason, measured = self._verdict(pass_, state, after)
-        self.seconds_measuring += time.perf_counter() - started
+        except TrainingFailed as error:
+            if not state.based:
+                raise
+            return Evidence(**row, verdict="rolled back", reason=_reason(error)), state
         evidence = Evidence(
             **row,
             verdict="rolled back" if reason else "kept",
@@ -101,7 +105,8 @@ class Stages:
             if before.based and after.score < before.score:
                 return f"validation fell from {before.score:.4f} to {after.score:.4f}", {}
             return "", {}
-        floor = (self.context.base_score or before.score) - self.context.max_drop
+        base = before.score if self.context.base_score is None else self.context.base_score
+        floor = base - self.context.max_drop
         if after.score < min(floor, before.score):
             return f"validation {after.score:.4f} is below the {floor:.4f} that the budget allows", {}
         speedup, smaller = self.gain(before.variant, after.variant)
@@ -115,33 +120,29 @@ class Stages:
         )
 
     def gain(self, before: Variant, after: Variant) -> tuple[Measurement, float]:
-        """Speed ratio of the best choices on the target backend at the first shape, and of sizes."""
-        backend = self.bench.target()
-        olds, _ = self.bench.build_all(before, [backend])
-        news, failed = self.bench.build_all(after, [backend])
-        if not olds or not news:
-            why = "; ".join(failed.values()) or "the model before the pass does not compile"
-            raise Unsupported(f"{backend.name} cannot run this model", why=why, help="name another compile.target")
+        """Speed ratio of the best choices on the target backend, and ratio of their sizes.
+
+        The speed ratio is the geometric mean over the served shapes, taken round by round.
+        """
+        olds, news = self.bench.on_target(before), self.bench.on_target(after)
         everything: list[Built] = [*olds, *news]
-        profiles = self.bench.time(everything, self.bench.served[0], rounds=8, seconds=3.0 * len(everything))
-        old = min(profiles[: len(olds)], key=lambda profile: profile.p50.value)
-        new = min(profiles[len(olds) :], key=lambda profile: profile.p50.value)
-        ratios = torch.tensor([a / b for a, b in zip(old.rounds_ms, new.rounds_ms, strict=True)])
-        low, middle, high = torch.quantile(ratios, torch.tensor([0.25, 0.5, 0.75])).tolist()
+        logs = []
+        for served in self.bench.served:
+            profiles = self.bench.time(everything, served, rounds=8, seconds=2.0 * len(everything))
+            old = min(profiles[: len(olds)], key=lambda profile: profile.p50.value)
+            new = min(profiles[len(olds) :], key=lambda profile: profile.p50.value)
+            logs.append(np.log(np.array(old.rounds_ms) / np.array(new.rounds_ms)))
+        rounds = min(len(row) for row in logs)
+        ratios = np.exp(np.mean([row[:rounds] for row in logs], axis=0))
+        low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
         sizes = [min(built.size_bytes for built in group) for group in (olds, news)]
-        return (
-            Measurement(
-                name="gain",
-                value=middle,
-                unit="x",
-                low=low,
-                high=high,
-                n=len(ratios),
-                protocol=f"median over {len(ratios)} interleaved rounds on {backend.name}, quartiles",
-                machine=self.machine,
-            ),
-            sizes[0] / sizes[1],
+        protocol = (
+            f"median over {rounds} interleaved rounds on {news[0].backend.name}, geometric mean of shapes, quartiles"
         )
+        gain = Measurement(
+            name="gain", value=middle, unit="x", low=low, high=high, n=rounds, protocol=protocol, machine=self.machine
+        )
+        return gain, sizes[0] / sizes[1]
 
     def _sizes(self, variant: Variant) -> dict[str, Measurement]:
         counts = {"parameters": parameters(variant.module)}
@@ -160,12 +161,5 @@ def one_row(examples: Any) -> dict[str, torch.Tensor]:
     return {name: tensor[:1] for name, tensor in examples.items()}
 
 
-def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
-    """Content key of a stage: what came before, the pass, its settings, seed and budget."""
-    settings = json.dumps(pass_.model_dump(mode="json"), sort_keys=True)
-    training = context.fit.to_json()
-    return digest(parent, name, settings, training, str(context.seed), f"{context.max_drop:.6f}")
-
-
-def _reason(error: Unsupported | NoEffect | GateFailed) -> str:
+def _reason(error: BurnishError) -> str:
     return "; ".join(part for part in (str(error.what), error.why) if part)

@@ -20,6 +20,7 @@ from burnish.backends.backend import Backend
 from burnish.core.doors import BACKENDS
 from burnish.core.errors import MissingExtra, Unsupported
 from burnish.core.evidence import Coverage
+from burnish.core.files import explain_io
 from burnish.core.measurement import LatencyProfile
 from burnish.core.progress import Progress
 from burnish.core.signature import Served
@@ -61,6 +62,7 @@ class Workbench:
     examples: Mapping[str, Tensor]
     int8_later: bool = False
     unavailable: dict[str, str] = field(default_factory=dict)
+    useful: tuple[str, ...] = ()
     _numbers: Any = field(default_factory=itertools.count)
 
     def backends(self) -> list[Backend]:
@@ -77,13 +79,27 @@ class Workbench:
                 self.unavailable[name] = state.reason
         return found
 
+    def targets(self, precision: str) -> list[Backend]:
+        """Where passes measure a model of this precision, in the order they are tried.
+
+        The recipe's target leads, but what the screening found useless comes last.
+        """
+        names = {backend.name: backend for backend in self.backends() if backend.choices(precision)}
+        usual = (self.compile.target, "openvino", "onnxruntime", "inductor", "eager", *names)
+        order = [name for name in dict.fromkeys(usual) if name in names]
+        if self.useful:
+            order.sort(key=self._place)
+        return [names[name] for name in order]
+
     def target(self) -> Backend:
-        """Where passes measure: the recipe's target, or the first of the usual ones that is here."""
-        names = {backend.name: backend for backend in self.backends()}
-        for name in (self.compile.target, "openvino", "onnxruntime", "inductor", "eager"):
-            if name in names:
-                return names[name]
-        return next(iter(names.values()))
+        """Where passes measure a floating-point model."""
+        return self.targets("fp32")[0]
+
+    def _place(self, name: str) -> int:
+        """0 for the recipe's target if it is useful, then the useful ones by speed, then the others."""
+        if name not in self.useful:
+            return len(self.useful) + 1
+        return 0 if name == self.compile.target else self.useful.index(name) + 1
 
     def build(self, variant: Variant, backend: Backend, options: Mapping[str, Any]) -> Built:
         """Compile into a new folder. Raises `Unsupported` when the backend cannot."""
@@ -95,7 +111,8 @@ class Workbench:
             module=variant.module.eval(),
             precision=variant.precision,
         )
-        backend.build(program, folder, options)
+        with explain_io(folder):
+            backend.build(program, folder, options)
         return Built(backend=backend, options=dict(options), folder=folder, size_bytes=folder_bytes(folder))
 
     def build_all(self, variant: Variant, backends: Sequence[Backend]) -> tuple[list[Built], dict[str, str]]:
@@ -107,13 +124,35 @@ class Workbench:
                 try:
                     built.append(self.build(variant, backend, options))
                 except Unsupported as error:
-                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what
+                    where = f" ({error.where})" if error.where else ""
+                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what + where
         return built, failed
 
+    def on_target(self, variant: Variant) -> list[Built]:
+        """Every choice of the first target that can compile this variant. Raises `Unsupported`."""
+        reasons: dict[str, str] = {}
+        for backend in self.targets(variant.precision):
+            built, failed = self.build_all(variant, [backend])
+            if built:
+                return built
+            reasons |= failed
+        raise Unsupported(
+            f"no backend here can run this model in {variant.precision}",
+            why="; ".join(f"{label}: {reason}" for label, reason in reasons.items()),
+            help="name another compile.target, or leave the pass out",
+        )
+
     def time(
-        self, built: Sequence[Built], served: Served, *, rounds: int, seconds: float, labels: Sequence[str] = ()
+        self,
+        built: Sequence[Built],
+        served: Served,
+        *,
+        rounds: int,
+        seconds: float,
+        labels: Sequence[str] = (),
+        count: int = 48,
     ) -> list[LatencyProfile]:
-        """Latency of each at one shape, in interleaved rounds."""
+        """Latency of each at one shape, in interleaved rounds over `count` requests."""
         candidates = [
             Candidate(
                 label=label,
@@ -127,7 +166,7 @@ class Workbench:
         ]
         return compare(
             candidates,
-            self.requests(served),
+            self.requests(served, count),
             served_label=served.label,
             rounds=rounds,
             budget_s=seconds,
@@ -150,12 +189,13 @@ class Workbench:
         When the recipe quantizes later, each is given fake-quantize nodes first: what counts is the
         time of the INT8 model.
         """
-        backend = self.target()
         with self.progress.task("compiling for the cost table", total=len(variants)) as task:
-            built = []
-            for variant in variants:
+            ready = self._rounded(variants[0]) if self.int8_later else variants[0]
+            built = [self.on_target(ready)[-1]]
+            task.advance()
+            for variant in variants[1:]:
                 ready = self._rounded(variant) if self.int8_later else variant
-                built.append(self.build(ready, backend, backend.choices(ready.precision)[-1]))
+                built.append(self.build(ready, built[0].backend, built[0].options))
                 task.advance()
         labels = [f"width {i}" for i in range(len(built))]
         profiles = self.time(built, self.served[0], rounds=8, seconds=4.0 * len(built), labels=labels)
@@ -167,16 +207,18 @@ class Workbench:
 
     def inspect(self, variant: Variant) -> Coverage | None:
         """What really runs in low precision on the target backend; None when it cannot tell."""
-        backend = self.target()
-        built = self.build(variant, backend, backend.choices(variant.precision)[-1])
-        return backend.coverage(built.folder, built.options)
+        built = self.on_target(variant)[-1]
+        return built.backend.coverage(built.folder, built.options)
 
     def _rounded(self, variant: Variant) -> Variant:
         if variant.precision != "fp32":
             return variant
         quick = fake_quant.Scheme(smooth=False, bias_correction=False)
         samples = [self.workload.train.batch(np.arange(i, i + 1)).inputs for i in range(2)]
-        module = fake_quant.insert(variant.module, samples, quick, attention=False)
+        try:
+            module = fake_quant.insert(variant.module, samples, quick, attention=False)
+        except Unsupported:  # then `quantize` says so in its turn
+            return variant
         return Variant(module=module, precision="int8")
 
     def _padded(self, name: str, array: NDArray[np.generic], served: Served) -> NDArray[np.generic]:

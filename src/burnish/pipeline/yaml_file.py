@@ -16,6 +16,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text())
     except OSError as error:
         raise RecipeError("cannot read the recipe", where=str(path), why=str(error.strerror)) from None
+    except UnicodeDecodeError as error:
+        raise RecipeError("not YAML", where=str(path), why=str(error)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -26,8 +28,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A value of `--set field=value`."""
-    return yaml.safe_load(text)
+    """A value of `--set field=value`. Raises `RecipeError`."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        why = str(getattr(error, "problem", error))
+        raise RecipeError(f"cannot read the value {text!r}", where="--set", why=why, help="put it in quotes") from None
 
 
 def to_yaml(data: dict[str, Any]) -> str:

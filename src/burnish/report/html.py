@@ -16,7 +16,7 @@ from burnish.report.coverage import coverage_view
 from burnish.report.layers import layer_chart
 from burnish.report.plots import pareto, quality_source
 from burnish.report.recipe_text import recipe_text
-from burnish.report.stages import rolled_back, skipped, stage_table
+from burnish.report.stages import notes, rolled_back, skipped, stage_table
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _LEGEND = (
@@ -38,6 +38,7 @@ def render(ledger: Ledger) -> str:
             markup.section("Rolled back", rolled_back(ledger), "rolled-back"),
             markup.section("Layers", layer_chart(ledger.layers), "layers"),
             markup.section("Low-precision coverage", coverage_view(ledger), "coverage"),
+            markup.section("What the passes say", notes(ledger), "notes"),
             markup.section("Left alone", skipped(ledger), "skipped"),
             markup.section("Recipe", f"<pre>{markup.text(recipe_text(ledger.recipe))}</pre>", "recipe"),
             markup.section("Do it again", _commands(ledger), "commands"),

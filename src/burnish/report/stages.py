@@ -63,6 +63,24 @@ def _row(stage: Evidence, ledger: Ledger) -> str:
     )
 
 
+def notes(ledger: Ledger) -> str:
+    """What each pass says of its own work: scores before and after, PTQ beside QAT, widths tried."""
+    parts = []
+    for stage in ledger.stages:
+        if stage.notes:
+            lines = (f"{name}: {_note(value)}" for name, value in stage.notes.items())
+            parts.append(markup.folded(f"{stage.stage} {stage.pass_name}", markup.bullets(lines)))
+    return "".join(parts)
+
+
+def _note(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_note(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(_note(item) for item in value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def _changed(stage: Evidence) -> str:
     """A short account: the first changes, the count of the rest; the reason when there is none."""
     if not stage.changes:

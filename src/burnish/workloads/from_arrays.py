@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -189,20 +188,3 @@ def _metric(metric: UserMetric) -> Metric:
         found: Metric = METRICS.get(metric)
         return found
     return _Called(metric)
-
-
-def structure_text(module: nn.Module) -> str:
-    """The module's printed structure and the source of its class, as far as it can be read."""
-    try:
-        source = inspect.getsource(type(module))
-    except (OSError, TypeError):
-        source = ""
-    return f"{module!r}\n{source}"
-
-
-def weights_digest_parts(module: nn.Module) -> list[bytes]:
-    """Bytes of every parameter and buffer, in order of name."""
-    return [
-        t.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if t.numel() else b""
-        for _, t in sorted(module.state_dict().items())
-    ]

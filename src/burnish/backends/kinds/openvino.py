@@ -83,14 +83,17 @@ class OpenVINO(Backend):
         return ({"precision": "f32"}, {"precision": "bf16"}) if bf16 else ({"precision": "f32"},)
 
     def build(self, program: Program, folder: Path, options: Options) -> None:
-        """Convert and save; names and free dimensions as in the signature."""
-        del options
+        """Convert and save; names and free dimensions as in the signature.
+
+        Weights that will be multiplied as bf16 are stored in 16 bits.
+        """
         need(self)
         import openvino
 
         model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
         _name(model, program.signature)
-        openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=False)
+        half = _precision(options) == "bf16" and program.precision == "fp32"
+        openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=half)
 
     def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
         """Compile for latency: one stream of `threads` threads."""

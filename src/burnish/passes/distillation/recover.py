@@ -38,16 +38,17 @@ class Recover(Weights):
 def recover(
     module: nn.Module, context: Context, settings: Recover, *, label: str, teacher: nn.Module | None = None
 ) -> dict[str, Any]:
-    """Train `module` in place; what happened, as plain JSON. Nothing when `epochs` is 0.
+    """Train `module` in place and leave it in evaluation mode; what happened, as plain JSON.
 
-    The teacher is `teacher`, else the context's. Its answers are cached when the training rows are
-    not augmented and every row has the same shape.
+    Nothing is done when `epochs` is 0. The teacher is `teacher`, else the context's. Its answers are
+    cached when the training rows are not augmented and every row's answer has the same shape.
     """
     if not settings.epochs:
         return {"epochs": 0}
     guide = teacher if teacher is not None else context.teacher
     if settings.teacher and guide is not None:
-        fixed = context.train.augment is None
+        same = all(isinstance(dim, int) for spec in context.signature.outputs for dim in spec.shape[1:])
+        fixed = context.train.augment is None and same
         cache = TeacherCache(guide, len(context.train)) if fixed else None
         objective = distill_objective(guide, context.loss, settings, cache)
     else:
@@ -63,6 +64,7 @@ def recover(
         progress=context.progress,
         label=label,
     )
+    module.eval()
     return {
         "epochs": result.epochs_run,
         "best epoch": result.best_epoch,

@@ -3,6 +3,9 @@
 Starts from what the workload gives (fresh or pretrained weights), stops early when validation no
 longer improves, keeps the best epoch, and goes on from its last checkpoint after an interruption.
 The model it gives is the teacher and the baseline of all later passes.
+
+Costs the epochs it is told. Sources: Loshchilov & Hutter (ICLR 2019) for AdamW, Smith & Topin (2018)
+for the one-cycle schedule.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class Fit(Pass):
         result = fit(
             work.module,
             context.train,
-            objective=task(context.loss),
+            objective=task(context.loss, label_smoothing=settings.label_smoothing),
             settings=settings,
             seed=context.seed,
             score=context.score,
@@ -51,6 +54,7 @@ class Fit(Pass):
             progress=context.progress,
             label="fit",
         )
+        work.module.eval()
         notes = {
             "epochs": result.epochs_run,
             "best epoch": result.best_epoch,

@@ -56,6 +56,11 @@ class Prune(Pass):
         CRITERIA.get(self.criterion)
         return self
 
+    @property
+    def measures(self) -> bool:
+        """See `Pass.measures`."""
+        return self.latency is not None
+
     def forecast(self) -> str:
         """One line for the plan."""
         amount = self._amount
@@ -75,8 +80,9 @@ class Prune(Pass):
         skipped: list[Skip] = []
         for step in range(self.steps):
             work, skipped = self._step(work, context, step, notes)
-            progress = recover(work.module, context, self.recover, label=f"recover {step + 1}/{self.steps}")
-            notes["recovery"] = progress
+            if resize_record(before, work.module).data:
+                label = f"recover {step + 1}/{self.steps}"
+                notes["recovery"] = recover(work.module, context, self.recover, label=label)
         record = resize_record(before, work.module)
         if not record.data:
             raise NoEffect("no channel was removed", where="prune", help="ask for more, or set a smaller round_to")

@@ -40,6 +40,11 @@ class Quantize(Pass):
     min_coverage: float = Field(default=0.5, ge=0, le=1, description="least share of operators and bytes in INT8")
     recover: Recover = Field(default_factory=lambda: Recover(epochs=1.0), description="training with the rounding")
 
+    @property
+    def measures(self) -> bool:
+        """See `Pass.measures`."""
+        return True
+
     def forecast(self) -> str:
         """One line for the plan."""
         ways = {"ptq": "calibrate", "qat": "calibrate and train", "best": "calibrate, train, keep the better"}
@@ -49,6 +54,8 @@ class Quantize(Pass):
         """See `Pass.__call__`."""
         if variant.precision != "fp32":
             raise Unsupported("the model has fake-quantize nodes already", help="one quantize pass is enough")
+        if not any(parameter.dim() > 1 for parameter in variant.module.parameters()):
+            raise Unsupported("the model has no weights to round", where=type(variant.module).__name__)
         samples = self._samples(context)
         attention = bool(attention_projections(variant.module, context.examples))
         base = context.score(variant.module)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
 from burnish.model.variant import predict
 from burnish.passes.pruning.groups import Graph, Group, trace
@@ -48,15 +49,17 @@ def probe(group: Group) -> list[int]:
 
 def _check(module: nn.Module, groups: Sequence[Group], inputs: Mapping[str, Tensor], ignored: Sequence[str]) -> str:
     silent = copy.deepcopy(module)
-    for group in groups:
-        _silence(silent, group)
-    cut = trace(copy.deepcopy(silent), inputs, ignored)
     try:
+        for group in groups:
+            _silence(silent, group)
+        cut = trace(copy.deepcopy(silent), inputs, ignored)
         for group in groups:
             cut.remove(group, probe(group))
             retune(cut.module, group, len(probe(group)))
         wanted, found = predict(silent, inputs), predict(cut.module, inputs)
-    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:
+    except Unsupported as error:
+        return error.what
+    except (RuntimeError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, AssertionError) as error:
         return f"the model does not run after surgery: {_first_line(error)}"
     if [t.shape for t in wanted] != [t.shape for t in found]:
         return "the output's shape depends on these channels"

@@ -8,7 +8,7 @@ Pruning", CVPR 2023.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
-from burnish.passes.pruning.heads import attention_projections
+from burnish.passes.pruning.heads import FusedHeads, attention_projections, fused_heads
 
+_TRACE_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
@@ -42,7 +43,8 @@ class Member:
 class Group:
     """Coupled channels. They go in blocks of `block` neighbours (a head is one block).
 
-    `stream` marks a group that runs through several blocks of the network by additions.
+    `stream` marks a group that runs through several blocks of the network by additions. `fused`
+    marks heads whose queries, keys and values are rows of one layer; Torch-Pruning does not know these.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Group:
     block: int
     members: tuple[Member, ...]
     stream: bool
+    fused: bool = False
 
     @property
     def num_blocks(self) -> int:
@@ -87,6 +90,9 @@ class Graph:
 
     def remove(self, group: Group, channels: Sequence[int]) -> None:
         """Take these root channels, and all that depends on them, out of the module."""
+        if group.fused:
+            _cut_fused(self.module, group, channels)
+            return
         layer = self.module.get_submodule(group.name)
         function = self.graph.get_pruner_of_module(layer).prune_out_channels
         plan = self.graph.get_pruning_group(layer, function, list(channels))
@@ -107,7 +113,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
         warnings.simplefilter("ignore")
         try:
             graph = tp.DependencyGraph().build_dependency(module, example_inputs=dict(inputs), verbose=False)
-        except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError) as error:
+        except _TRACE_ERRORS as error:
             raise Unsupported(
                 "the model's layers cannot be traced for pruning",
                 where=type(module).__name__,
@@ -116,17 +122,43 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
             ) from error
     names = {part: name for name, part in module.named_modules()}
     heads = attention_projections(module, inputs)
+    shared = _sharing(module)
     result = Graph(module=module, graph=graph)
     roots: tuple[type[nn.Module], ...] = (*_CONVS, nn.Linear)
     for found in graph.get_all_groups(root_module_types=roots):
         group = _group(found, names, heads)
-        reason = _why_not(group, heads, ignored)
+        reason = _why_not(group, heads, shared, ignored)
         if reason:
             result.skipped.append(Skip(where=group.name, why=reason))
         else:
             result.groups.append(group)
+    fused = [_fused_group(module, found) for found in fused_heads(module, inputs)]
+    named = {group.name: group for group in fused if not _why_not(group, {}, shared, ignored)}
+    result.skipped = [skip for skip in result.skipped if skip.where not in named]
+    result.groups += named.values()
     module.train(training)
     return result
+
+
+def _fused_group(module: nn.Module, found: FusedHeads) -> Group:
+    width = found.heads * found.width
+    channel = torch.arange(width)
+    rows = torch.cat([channel, channel + width, channel + 2 * width])
+    made, read = module.get_submodule(found.projection), module.get_submodule(found.output)
+    members = (
+        Member(found.projection, made, "out", rows, channel.repeat(3)),
+        Member(found.output, read, "in", channel, channel),
+    )
+    return Group(found.projection, "heads", width, found.width, members, stream=False, fused=True)
+
+
+def _cut_fused(module: nn.Module, group: Group, channels: Sequence[int]) -> None:
+    import torch_pruning as tp
+
+    for member in group.members:
+        cut = tp.prune_linear_out_channels if member.side == "out" else tp.prune_linear_in_channels
+        entries = member.index[torch.isin(member.channel, torch.tensor(channels))]
+        cut(module.get_submodule(member.name), entries.tolist())
 
 
 def _group(found: Any, names: Mapping[nn.Module, str], heads: Mapping[str, int]) -> Group:
@@ -150,11 +182,10 @@ def _group(found: Any, names: Mapping[nn.Module, str], heads: Mapping[str, int])
     dense = [m for m in producers if not _is_depthwise(m.layer)]
     stream = len(dense) > 1 and not width
     kind = "heads" if width else "stream" if stream else "conv" if convs else "linear"
-    block = width or _grouping(all_members)
-    return Group(root, kind, channels, block, all_members, stream)
+    return Group(root, kind, channels, width or 1, all_members, stream)
 
 
-def _why_not(group: Group, heads: Mapping[str, int], ignored: Sequence[str]) -> str:
+def _why_not(group: Group, heads: Mapping[str, int], shared: Container[nn.Module], ignored: Sequence[str]) -> str:
     outs = [m.name for m in group.members if m.side == "out"]
     if any(name == prefix or name.startswith(prefix + ".") for name in outs for prefix in ignored):
         return "named in `ignore`"
@@ -164,9 +195,13 @@ def _why_not(group: Group, heads: Mapping[str, int], ignored: Sequence[str]) -> 
         return "its channels are an output of the model"
     if any(isinstance(m.layer, nn.MultiheadAttention) for m in group.members):
         return "passes through nn.MultiheadAttention, whose heads cannot be cut apart"
+    if tied := next((m.name for m in group.members if m.layer in shared), None):
+        return f"{tied} shares its weight with another layer"
     if any(isinstance(m.layer, nn.RNNBase) for m in group.members):
         return "passes through a recurrent layer"
-    if group.channels // group.block < 2:
+    if any(_is_grouped(m.layer) for m in group.members):
+        return "a grouped convolution reads or makes them, and its groups cannot be cut apart"
+    if group.channels < 2 * group.block:
         return "too few channels"
     for member in group.members:
         counts = torch.bincount(member.channel, minlength=group.channels)
@@ -175,13 +210,17 @@ def _why_not(group: Group, heads: Mapping[str, int], ignored: Sequence[str]) -> 
     return ""
 
 
-def _grouping(members: Sequence[Member]) -> int:
-    """Neighbours that must go together because a grouped convolution needs equal groups."""
-    for member in members:
-        layer = member.layer
-        if isinstance(layer, _CONVS) and layer.groups > 1 and not _is_depthwise(layer):
-            return len(member.index)
-    return 1
+def _is_grouped(layer: nn.Module) -> bool:
+    return isinstance(layer, _CONVS) and layer.groups > 1 and not _is_depthwise(layer)
+
+
+def _sharing(module: nn.Module) -> set[nn.Module]:
+    """Layers whose parameters belong to other layers too."""
+    owners: dict[int, list[nn.Module]] = {}
+    for part in module.modules():
+        for parameter in part.parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(part)
+    return {part for parts in owners.values() if len(parts) > 1 for part in parts}
 
 
 def _is_depthwise(layer: nn.Module) -> bool:

@@ -1,8 +1,4 @@
-"""Public contract suites: what every registered part is held to, built-ins and plugins alike.
-
-A plugin's own tests call `check_backend(MyBackend(), tmp_path)`. A broken rule raises
-`AssertionError` with the rule in words.
-"""
+"""The contract of backends, and the two small networks it runs them on."""
 
 from __future__ import annotations
 

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from _lib.timing import pooled
+
+from tests.benchmarks.test_bars import profile
+
+
+def test_one_comparison_is_kept_as_it_is() -> None:
+    assert pooled([profile(1.0)]) == profile(1.0)
+
+
+def test_rounds_of_several_comparisons_are_pooled() -> None:
+    merged = pooled([profile(3.0), profile(1.0), profile(2.0)])
+    assert merged.rounds_ms == (3.0,) * 3 + (1.0,) * 3 + (2.0,) * 3
+    assert merged.p50.value == 2.0
+    assert (merged.p50.low, merged.p50.high) == (1.0, 3.0)
+    assert merged.p50.n == 9
