@@ -7,8 +7,9 @@ start it, SIGKILL it at a moment drawn evenly from the undisturbed run's length,
 command again until it ends, compare the manifests' `content_hash`. The last line of stdout is one
 JSON document.
 
-One thing is pinned: the backend (OpenVINO in f32 only). Which of two programs that are equally fast
-wins is a measurement, and differs between two undisturbed runs too; it says nothing about resuming.
+The clock is made up: a program's latency is the size of its weights. Which of two programs that are about equally
+fast wins, and whether a small gain is measurable, is a measurement: it differs between two
+undisturbed runs too, and says nothing about resuming. `--real-clock` measures all the same.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from _lib.results import last_line, write
 
 from burnish.core.errors import BurnishError
 from burnish.core.machine import fingerprint
+from burnish.core.measurement import LatencyProfile, Measurement
+from burnish.core.signature import Served
+from burnish.pipeline.workbench import Built
 
 _SETTINGS = (
     "passes.0.epochs=4",
@@ -70,18 +74,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the moments")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--results", type=Path, default=None, help="also write a JSON file into this folder")
+    parser.add_argument("--real-clock", action="store_true", help="measure latencies; verdicts may then differ")
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
         return _child(options.child)
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="burnish-kill-") as scratch:
-        first = _undisturbed(Path(scratch) / "undisturbed", options.threads)
+        first = _undisturbed(Path(scratch) / "undisturbed", options)
         print(f"undisturbed: {first.seconds:.1f} s, {first.content_hash[:12]}, {', '.join(first.kept)}", flush=True)
         trials = []
         for number in range(options.times):
             moment = draw.uniform(0.0, first.seconds)
-            trials.append(_trial(Path(scratch) / str(number), moment, options.threads))
+            trials.append(_trial(Path(scratch) / str(number), moment, options))
             print(_line(number, trials[-1], first), flush=True)
     return _report(first, trials, options)
 
@@ -102,19 +107,19 @@ def _report(first: Trial, trials: Sequence[Trial], options: argparse.Namespace) 
     return 0 if bar.holds else 1
 
 
-def _undisturbed(folder: Path, threads: int) -> Trial:
+def _undisturbed(folder: Path, options: argparse.Namespace) -> Trial:
     started = time.perf_counter()
-    done = _start(folder, threads)
+    done = _start(folder, options)
     _, told = done.communicate()
     if done.returncode:
         raise BurnishError(f"the undisturbed run ended with code {done.returncode}", why=told[-500:])
     return _finished(folder, 0.0, False, started)
 
 
-def _trial(folder: Path, moment: float, threads: int) -> Trial:
+def _trial(folder: Path, moment: float, options: argparse.Namespace) -> Trial:
     """Kill once, then run the same command until it ends well."""
     started = time.perf_counter()
-    process = _start(folder, threads)
+    process = _start(folder, options)
     try:
         process.communicate(timeout=moment)
         struck = False
@@ -124,7 +129,7 @@ def _trial(folder: Path, moment: float, threads: int) -> Trial:
         struck = True
     told = ""
     for _ in range(_MAX_RESUMES):
-        again = _start(folder, threads)
+        again = _start(folder, options)
         _, told = again.communicate()
         if again.returncode == 0:
             return _finished(folder, moment, struck, started)
@@ -145,10 +150,11 @@ def _finished(folder: Path, moment: float, struck: bool, started: float) -> Tria
     )
 
 
-def _start(folder: Path, threads: int) -> subprocess.Popen[str]:
+def _start(folder: Path, options: argparse.Namespace) -> subprocess.Popen[str]:
     """`burnish optimize` in a process of its own, with a cache of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["optimize", "digits", "--out", str(folder / "out"), "--threads", str(threads)]
+    words = ["real" if options.real_clock else "made-up", "optimize", "digits"]
+    words += ["--out", str(folder / "out"), "--threads", str(options.threads)]
     for setting in _SETTINGS:
         words += ["--set", setting]
     return subprocess.Popen(
@@ -161,18 +167,32 @@ def _start(folder: Path, threads: int) -> subprocess.Popen[str]:
 
 
 def _child(words: list[str]) -> int:
-    """The command line of Burnish, with OpenVINO's choices cut down to f32."""
-    from burnish.backends.kinds.openvino import OpenVINO
+    """The command line of Burnish; with a made-up clock unless told otherwise."""
     from burnish.cli.main import main as burnish
+    from burnish.pipeline.workbench import Workbench
 
-    def only_f32(self: OpenVINO, precision: str) -> tuple[dict[str, Any], ...]:
-        del self, precision
-        return ({"precision": "f32"},)
-
-    OpenVINO.choices = only_f32  # type: ignore[method-assign]
-    sys.argv = ["burnish", *words]
+    if words[0] == "made-up":
+        Workbench.time = _by_size  # type: ignore[method-assign, assignment]
+    sys.argv = ["burnish", *words[1:]]
     burnish()
     return 0
+
+
+def _by_size(bench: object, built: Sequence[Built], served: Served, **settings: object) -> list[LatencyProfile]:
+    """Stands in for `Workbench.time`: one millisecond per 100 kB of weights."""
+    del bench, settings
+    sizes = [sum(file.stat().st_size for file in item.folder.glob("*.bin")) for item in built]
+    return [_profile(item.label, served.label, size / 1e5) for item, size in zip(built, sizes, strict=True)]
+
+
+def _profile(label: str, served: str, ms: float) -> LatencyProfile:
+    times = {
+        name: Measurement(
+            name=name, value=ms, unit="ms", low=ms, high=ms, n=3, protocol="made up from the size", machine="none"
+        )
+        for name in ("p50", "p95", "p99")
+    }
+    return LatencyProfile(label=label, served=served, rounds_ms=(ms,) * 3, peak_memory_bytes=0, **times)
 
 
 def _line(number: int, trial: Trial, first: Trial) -> str:

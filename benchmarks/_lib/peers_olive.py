@@ -69,10 +69,10 @@ def _run(bench: Bench, command: str, source: Path, target: Path) -> None:
         work = Path(scratch)
         shutil.copy(source, work / FILE)
         words = [str(olive), command, "-m", FILE, "--device", "cpu", "--precision", "int8"]
-        _call([*words, "-o", "out", "--disable_telemetry"], cwd=work)
+        told = _call([*words, "-o", "out", "--disable_telemetry"], cwd=work)
         made = sorted((work / "out").rglob("*.onnx"))
         if not made:
-            raise BurnishError(f"olive {command} ended well but wrote no model")
+            raise BurnishError(f"olive {command} ended with code 0 but wrote no model", why=_last_words(told))
         shutil.copy(made[0], target)
 
 
@@ -86,6 +86,12 @@ def _call(words: list[str], cwd: Path | None = None) -> str:
     except subprocess.TimeoutExpired:
         raise BurnishError(f"{Path(words[0]).name} ran longer than {_TIMEOUT_S} s") from None
     if done.returncode:
-        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-3:]
-        raise BurnishError(f"exit code {done.returncode}", why=" | ".join(last))
-    return done.stdout
+        raise BurnishError(f"exit code {done.returncode}", why=_last_words(done.stdout + done.stderr))
+    return done.stdout + done.stderr
+
+
+def _last_words(told: str) -> str:
+    """Lines that name an error, else the last lines."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    errors = [line for line in lines if "Error" in line or "[ERROR]" in line]
+    return " | ".join((errors or lines)[-3:])[:1000]

@@ -106,9 +106,12 @@ def _prepare(source: Path, target: Path) -> None:
 
 
 def _dynamic(source: Path, target: Path, settings: dict[str, Any]) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(source, target, weight_type=QuantType.QInt8, **settings)
+    # shape inference knows nothing of fused operators; everything that is not an integer is float32
+    extra = {"DefaultTensorType": onnx.TensorProto.FLOAT}
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, extra_options=extra, **settings)
 
 
 def _calibrated(bench: Bench) -> Write:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ workload: digits
 budget: accuracy>=-5pt
 passes:
   - fit: {epochs: 3}
-  - prune: {macs: 0.5, criterion: l1, recover: {epochs: 2}}
+  - prune: {macs: 0.5, criterion: l1, recover: {epochs: 1}}
   - quantize: {method: ptq, calibration_rows: 64}
 compile: {backends: [openvino], rounds: 3, seconds: 3}
 served: [{batch: 1}]
@@ -45,8 +46,8 @@ def ledger(out: Path) -> Ledger:
     return Ledger.from_json((out / "ledger.json").read_text())
 
 
-def walk_through(recipe: Path, out: Path, digits: Workload) -> None:
-    """Plan, run, look, verify, load, call, run again."""
+def walk_through(recipe: Path, out: Path, digits: Workload) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plan, run, look, verify, load, call, run again; both manifests."""
     plan = burnish_command("optimize", recipe, "--out", out, "--dry-run")
     assert "prune" in plan and not out.exists()
     shown = burnish_command("optimize", recipe, "--out", out)
@@ -71,8 +72,8 @@ def walk_through(recipe: Path, out: Path, digits: Workload) -> None:
     burnish_command("optimize", recipe, "--out", out)
     two = json.loads((out / "artifact" / "manifest.json").read_text())
     assert [row.cached for row in ledger(out).stages] == [True, True, True]
-    assert two["lineage"][: len(one["lineage"])] == one["lineage"] or two["lineage"]
     assert not [path for path in out.iterdir() if path.name.startswith((".artifact", ".work"))]
+    return one, two
 
 
 def test_a_recipe_becomes_an_artifact_with_made_up_times(
@@ -81,11 +82,8 @@ def test_a_recipe_becomes_an_artifact_with_made_up_times(
     fake_times(monkeypatch, by_size)
     monkeypatch.setenv("BURNISH_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "out"
-    walk_through(recipe, out, digits)
-    before = json.loads((out / "artifact" / "manifest.json").read_text())
-    burnish_command("optimize", recipe, "--out", tmp_path / "other")
-    after = json.loads((tmp_path / "other" / "artifact" / "manifest.json").read_text())
-    assert after["content_hash"] == before["content_hash"]
+    one, two = walk_through(recipe, out, digits)
+    assert two["content_hash"] == one["content_hash"]
     assert ledger(out).best.label.startswith("quantize on openvino")
 
 

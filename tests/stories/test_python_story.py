@@ -56,7 +56,7 @@ def test_arrays_in_a_callable_out_and_the_model_is_left_alone(out: Path) -> None
         scores = fast(images)
     assert isinstance(scores, np.ndarray)
     assert float((scores.argmax(1) == targets).mean()) > 0.6
-    assert "TinyImages" in str(result) and result._repr_html_().startswith("<iframe")
+    assert "smaller" in str(result) and result._repr_html_().startswith("<iframe")
     assert burnish.verify(result.artifact)
 
 

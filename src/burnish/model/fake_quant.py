@@ -60,7 +60,9 @@ def insert(
                 preset=nncf.QuantizationPreset.MIXED if mixed else nncf.QuantizationPreset.PERFORMANCE,
                 subset_size=len(samples),
                 model_type=nncf.ModelType.TRANSFORMER if attention else None,
-                ignored_scope=nncf.IgnoredScope(patterns=[_pattern(p) for p in keep_float], validate=False),
+                ignored_scope=nncf.IgnoredScope(
+                    patterns=[_pattern(p) for p in (*keep_float, *_unfit(module))], validate=False
+                ),
                 advanced_parameters=_advanced(scheme),
             )
         except (nncf.InternalError, nncf.ValidationError, nncf.UnsupportedModelError, RuntimeError) as error:
@@ -70,6 +72,12 @@ def insert(
                 why=_first_line(error),
                 help="drop the quantize pass; bf16 on OpenVINO needs no nodes",
             ) from error
+
+
+def _unfit(module: nn.Module) -> list[str]:
+    """Transposed convolutions with one output channel: NNCF's nodes for them cannot be exported."""
+    kinds = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    return [name for name, part in module.named_modules() if isinstance(part, kinds) and part.weight.shape[1] == 1]
 
 
 def record(module: nn.Module) -> Record:

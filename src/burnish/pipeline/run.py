@@ -122,7 +122,6 @@ class Run:
             folder=scratch,
             progress=self.progress,
             examples=context.examples,
-            int8_later=any(step.name == "quantize" for step in self.recipe.passes),
         )
         check_latency(bench, self.budget)
         context = replace(context, cost=bench.cost, inspect=bench.inspect)
@@ -160,9 +159,8 @@ class Run:
         """From here on this variant is the teacher and the baseline."""
         score = state.score
         found = screen(stages.bench, state.variant)
-        stages.bench.useful = () if self.recipe.compile.backends else found.useful()
-        left = {name: why for name, why in found.dropped().items() if name != "eager" and stages.bench.useful}
-        stages.bench.unavailable |= found.failed | left
+        stages.bench.useful = tuple(found.ms) if self.recipe.compile.backends else found.useful()
+        stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful)
         stages.context = replace(
             stages.context,
             teacher=state.variant.copy().module,
@@ -223,7 +221,10 @@ class Run:
         first = self.served[0]
         for batch in (1, 8, 32):
             served = first.model_copy(update={"batch": batch})
-            profiles = bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
+            if served in self.served:
+                profiles = [finalists[i].latency[served.label] for i in pair]
+            else:
+                profiles = bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
             for i, profile in zip(pair, profiles, strict=True):
                 rate = Measurement(
                     name="throughput",

@@ -31,13 +31,12 @@ class Screening:
         limit = _SLOWER * min(self.ms.values())
         return tuple(sorted((name for name in self.ms if self.ms[name] <= limit), key=self.ms.__getitem__))
 
-    def dropped(self) -> dict[str, str]:
-        """Name of each backend that ran but is not useful -> why."""
-        best = self.useful()[0]
+    def dropped(self, useful: tuple[str, ...]) -> dict[str, str]:
+        """Each backend that ran but is not among these -> why. Eager stays: it is the reference."""
         return {
-            name: f"{ms / self.ms[best]:.1f} times slower than {best} in a short timing"
+            name: f"{ms / min(self.ms.values()):.1f} times slower than the fastest in a short timing"
             for name, ms in self.ms.items()
-            if name not in self.useful()
+            if name not in (*useful, "eager")
         }
 
 

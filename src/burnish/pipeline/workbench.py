@@ -18,7 +18,7 @@ from torch import Tensor
 
 from burnish.backends.backend import Backend
 from burnish.core.doors import BACKENDS
-from burnish.core.errors import MissingExtra, Unsupported
+from burnish.core.errors import BurnishError, MissingExtra, OutputError, Unsupported
 from burnish.core.evidence import Coverage
 from burnish.core.files import explain_io
 from burnish.core.measurement import LatencyProfile
@@ -26,7 +26,6 @@ from burnish.core.progress import Progress
 from burnish.core.signature import Served
 from burnish.measure.latency import Candidate, compare
 from burnish.measure.size import folder_bytes
-from burnish.model import fake_quant
 from burnish.model.variant import Program, Variant
 from burnish.pipeline.recipe import Compile
 from burnish.workloads.workload import Workload
@@ -60,7 +59,6 @@ class Workbench:
     folder: Path
     progress: Progress
     examples: Mapping[str, Tensor]
-    int8_later: bool = False
     unavailable: dict[str, str] = field(default_factory=dict)
     useful: tuple[str, ...] = ()
     _numbers: Any = field(default_factory=itertools.count)
@@ -113,7 +111,12 @@ class Workbench:
         )
         with explain_io(folder):
             backend.build(program, folder, options)
-        return Built(backend=backend, options=dict(options), folder=folder, size_bytes=folder_bytes(folder))
+        return Built(
+            backend=backend,
+            options=dict(options),
+            folder=folder,
+            size_bytes=folder_bytes(folder),
+        )
 
     def build_all(self, variant: Variant, backends: Sequence[Backend]) -> tuple[list[Built], dict[str, str]]:
         """Every choice of every backend; those that cannot, with the reason."""
@@ -152,7 +155,10 @@ class Workbench:
         labels: Sequence[str] = (),
         count: int = 48,
     ) -> list[LatencyProfile]:
-        """Latency of each at one shape, in interleaved rounds over `count` requests."""
+        """Latency of each at one shape, in interleaved rounds over `count` requests.
+
+        Raises `Unsupported` when one of them does not run.
+        """
         candidates = [
             Candidate(
                 label=label,
@@ -164,14 +170,19 @@ class Workbench:
             )
             for label, item in zip(labels or [b.label for b in built], built, strict=True)
         ]
-        return compare(
-            candidates,
-            self.requests(served, count),
-            served_label=served.label,
-            rounds=rounds,
-            budget_s=seconds,
-            progress=self.progress,
-        )
+        try:
+            return compare(
+                candidates,
+                self.requests(served, count),
+                served_label=served.label,
+                rounds=rounds,
+                budget_s=seconds,
+                progress=self.progress,
+            )
+        except OutputError:
+            raise
+        except BurnishError as error:
+            raise Unsupported("the compiled model does not run", where=error.where, why=_why(error)) from error
 
     def requests(self, served: Served, count: int = 48) -> list[Request]:
         """Real validation rows at the served shape; a size of 0 keeps the rows' own."""
@@ -184,21 +195,16 @@ class Workbench:
         return found
 
     def cost(self, variants: Sequence[Variant]) -> list[float]:
-        """Latency in ms of each on the target backend at the first shape, measured side by side.
-
-        When the recipe quantizes later, each is given fake-quantize nodes first: what counts is the
-        time of the INT8 model.
-        """
+        """Latency in ms of each on the target backend at the first shape, measured side by side."""
         with self.progress.task("compiling for the cost table", total=len(variants)) as task:
-            ready = self._rounded(variants[0]) if self.int8_later else variants[0]
-            built = [self.on_target(ready)[-1]]
+            first = self.on_target(variants[0])[-1]
+            built = [first]
             task.advance()
             for variant in variants[1:]:
-                ready = self._rounded(variant) if self.int8_later else variant
-                built.append(self.build(ready, built[0].backend, built[0].options))
+                built.append(self.build(variant, first.backend, first.options))
                 task.advance()
         labels = [f"width {i}" for i in range(len(built))]
-        profiles = self.time(built, self.served[0], rounds=8, seconds=4.0 * len(built), labels=labels)
+        profiles = self.time(built, self.served[0], rounds=8, seconds=2.0 * len(built), labels=labels)
         reference = profiles[0]
         pairs = (
             [ours / theirs for ours, theirs in zip(p.rounds_ms, reference.rounds_ms, strict=True)] for p in profiles
@@ -210,17 +216,6 @@ class Workbench:
         built = self.on_target(variant)[-1]
         return built.backend.coverage(built.folder, built.options)
 
-    def _rounded(self, variant: Variant) -> Variant:
-        if variant.precision != "fp32":
-            return variant
-        quick = fake_quant.Scheme(smooth=False, bias_correction=False)
-        samples = [self.workload.train.batch(np.arange(i, i + 1)).inputs for i in range(2)]
-        try:
-            module = fake_quant.insert(variant.module, samples, quick, attention=False)
-        except Unsupported:  # then `quantize` says so in its turn
-            return variant
-        return Variant(module=module, precision="int8")
-
     def _padded(self, name: str, array: NDArray[np.generic], served: Served) -> NDArray[np.generic]:
         spec = next(spec for spec in self.workload.signature.inputs if spec.name == name)
         widths = []
@@ -228,3 +223,7 @@ class Workbench:
             wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
             widths.append((0, max(0, wanted - array.shape[axis])))
         return np.pad(array, widths) if any(after for _, after in widths) else array
+
+
+def _why(error: BurnishError) -> str:
+    return "; ".join(part for part in (error.what, error.why) if part)[:400]

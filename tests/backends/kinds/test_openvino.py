@@ -85,3 +85,14 @@ def test_what_cannot_be_traced_names_the_line(tmp_path):
         PART.build(Program(signature=image_signature(), examples=image_inputs(2), module=Strange()), tmp_path, F32)
     assert "test_openvino.py" in caught.value.where
     assert "no_such_method" in caught.value.why
+
+
+def test_the_same_model_gives_the_same_file_whatever_was_converted_before(tmp_path):
+    program = int8.images()
+    files = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        PART.build(program, folder, {"precision": "f32"})
+        files.append([path.read_bytes() for path in sorted(folder.iterdir())])
+    assert files[0] == files[1]

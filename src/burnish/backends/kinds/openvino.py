@@ -8,6 +8,7 @@ Source: https://docs.openvino.ai/2025/openvino-workflow/model-preparation/conver
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from burnish.model.variant import Program
 MODEL_FILE = "model.xml"
 
 _HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNCell", "RNNSeq", "ScaledDotProductAttention"}
+_AUTOMATIC = re.compile(r'<layer id="\d+" name="([A-Z][A-Za-z0-9]*_\d+)"')
+_WORD = re.compile(r"\b[A-Z][A-Za-z0-9]*_\d+\b")
+_NET = re.compile(r'<net name="[^"]*"')
 _PRECISIONS = {"i8": "int8", "u8": "int8", "f32": "fp32", "f16": "fp16"}
 
 
@@ -93,7 +97,9 @@ class OpenVINO(Backend):
         model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
         _name(model, program.signature)
         half = _precision(options) == "bf16" and program.precision == "fp32"
-        openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=half)
+        path = folder / MODEL_FILE
+        openvino.save_model(model, path, compress_to_fp16=half)
+        path.write_text(_numbered_anew(path.read_text()))
 
     def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
         """Compile for latency: one stream of `threads` threads."""
@@ -129,6 +135,17 @@ def _compile(folder: Path, settings: dict[str, Any]) -> Any:
         return _core().compile_model(path, "CPU", settings)
     except RuntimeError as error:
         raise ArtifactError("OpenVINO cannot compile this model", where=str(path), why=str(error)) from error
+
+
+def _numbered_anew(xml: str) -> str:
+    """The same IR with automatic names counted from 0: OpenVINO counts on through the whole process.
+
+    So that the same model gives the same file, whatever was converted before it.
+    """
+    names = dict.fromkeys(_AUTOMATIC.findall(xml))
+    new = {name: f"{name.rpartition('_')[0]}_{number}" for number, name in enumerate(names)}
+    xml = _WORD.sub(lambda found: new.get(found[0], found[0]), xml)
+    return _NET.sub('<net name="model"', xml, count=1)
 
 
 def _read(onnx_bytes: bytes) -> Any:

@@ -103,7 +103,6 @@ class Prune(Pass):
             max_ratio=self.max_ratio,
             round_to=self.round_to,
             score_rows=self.score_rows,
-            ignore=self.ignore,
         )
         plan = make_plan(work, graph.groups, request, context, epoch=step)
         for group in plan.groups:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
+import numpy as np
 from torch import Tensor, nn
 
 from burnish.core.errors import BadData, GateFailed, Unsupported
@@ -96,7 +97,7 @@ class Quantize(Pass):
                 where="quantize.calibration_rows",
                 help=f"give more rows, or set calibration_rows to {len(context.train)}",
             )
-        rows = context.train.order(self.calibration_rows, seed=context.seed, epoch=0)[0]
+        rows = np.random.default_rng(context.seed).permutation(len(context.train))[: self.calibration_rows]
         return [context.train.batch(rows[i : i + 1]).inputs for i in range(len(rows))]
 
     def _calibrate(

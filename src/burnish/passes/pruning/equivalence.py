@@ -17,22 +17,22 @@ from torch import Tensor, nn
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
 from burnish.model.variant import predict
-from burnish.passes.pruning.groups import Graph, Group, trace
+from burnish.passes.pruning.groups import Graph, Group, dependencies
 
 _TOLERANCE = 1e-3
 
 
-def proven(graph: Graph, inputs: Mapping[str, Tensor], ignored: Sequence[str]) -> tuple[list[Group], list[Skip]]:
+def proven(graph: Graph, inputs: Mapping[str, Tensor]) -> tuple[list[Group], list[Skip]]:
     """The groups whose surgery is right on this module, and why the others are not.
 
     All groups are tried together first; only when that fails is each tried alone.
     """
-    if not graph.groups or _check(graph.module, graph.groups, inputs, ignored) == "":
+    if not graph.groups or _check(graph.module, graph.groups, inputs) == "":
         return graph.groups, []
     good: list[Group] = []
     skipped: list[Skip] = []
     for group in graph.groups:
-        fault = _check(graph.module, [group], inputs, ignored)
+        fault = _check(graph.module, [group], inputs)
         if fault:
             skipped.append(Skip(where=group.name, why=fault))
         else:
@@ -47,12 +47,12 @@ def probe(group: Group) -> list[int]:
     return [b * group.block + i for b in keep_one for i in range(group.block)]
 
 
-def _check(module: nn.Module, groups: Sequence[Group], inputs: Mapping[str, Tensor], ignored: Sequence[str]) -> str:
+def _check(module: nn.Module, groups: Sequence[Group], inputs: Mapping[str, Tensor]) -> str:
     silent = copy.deepcopy(module)
     try:
         for group in groups:
             _silence(silent, group)
-        cut = trace(copy.deepcopy(silent), inputs, ignored)
+        cut = dependencies(copy.deepcopy(silent), inputs)
         for group in groups:
             cut.remove(group, probe(group))
             retune(cut.module, group, len(probe(group)))
@@ -87,16 +87,23 @@ def _silence(module: nn.Module, group: Group) -> None:
 
 def retune(module: nn.Module, group: Group, removed: int) -> None:
     """Correct plain attributes beside the cut layers that repeat a width or a number of heads."""
-    width, heads = group.channels, group.num_blocks
+    width = group.channels
     for member in group.producers():
         parent = module.get_submodule(member.name.rpartition(".")[0])
         for key, value in list(vars(parent).items()):
             if not isinstance(value, int) or isinstance(value, bool):
                 continue
-            if group.kind == "heads" and "head" in key and value == heads and value != group.block:
+            if group.kind == "heads" and _counts_heads(key, value, group):
                 setattr(parent, key, (width - removed) // group.block)
             elif value == width and not key.startswith("_") and key != "training":
                 setattr(parent, key, width - removed)
+
+
+def _counts_heads(key: str, value: int, group: Group) -> bool:
+    """Is this the number of heads, by value and name? A head may be as wide as there are heads."""
+    if "head" not in key or value != group.num_blocks:
+        return False
+    return value != group.block or not any(word in key for word in ("dim", "size", "width", "channels"))
 
 
 def _over_channels(layer: nn.Module) -> bool:

@@ -26,7 +26,7 @@ def explain(
             Skip(where=g.name, why="runs through additions, and `streams` is off") for g in graph.groups if g.stream
         ]
         graph.groups = [g for g in graph.groups if not g.stream]
-    graph.groups, faulty = proven(graph, inputs, ignored)
+    graph.groups, faulty = proven(graph, inputs)
     skipped += faulty
     if not graph.groups:
         reasons = "; ".join(f"{skip.where}: {skip.why}" for skip in skipped[:3])

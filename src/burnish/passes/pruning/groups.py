@@ -7,8 +7,9 @@ Pruning", CVPR 2023.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,8 @@ from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
 from burnish.passes.pruning.heads import FusedHeads, attention_projections, fused_heads
 
-_TRACE_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
+_MOST_ENTRIES = 1_000_000
+_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
@@ -101,8 +103,8 @@ class Graph:
         plan.prune()
 
 
-def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str] = ()) -> Graph:
-    """Find every group of the module. `ignored` are path prefixes to leave alone.
+def dependencies(module: nn.Module, inputs: Mapping[str, Tensor]) -> Graph:
+    """The module's graph, ready to `remove` groups, without looking for any.
 
     Raises `Unsupported` when the module cannot be traced.
     """
@@ -113,20 +115,36 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
         warnings.simplefilter("ignore")
         try:
             graph = tp.DependencyGraph().build_dependency(module, example_inputs=dict(inputs), verbose=False)
-        except _TRACE_ERRORS as error:
+        except _ERRORS as error:
             raise Unsupported(
                 "the model's layers cannot be traced for pruning",
                 where=type(module).__name__,
-                why=f"{type(error).__name__}: {error}",
+                why=_shown(error),
                 help="drop the prune pass, or name the part that fails in `ignore`",
             ) from error
+    module.train(training)
+    return Graph(module=module, graph=graph)
+
+
+def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str] = ()) -> Graph:
+    """Find every group of the module. `ignored` are path prefixes to leave alone.
+
+    Raises `Unsupported` when the module cannot be traced.
+    """
+    result = dependencies(module, inputs)
     names = {part: name for name, part in module.named_modules()}
     heads = attention_projections(module, inputs)
     shared = _sharing(module)
-    result = Graph(module=module, graph=graph)
-    roots: tuple[type[nn.Module], ...] = (*_CONVS, nn.Linear)
-    for found in graph.get_all_groups(root_module_types=roots):
-        group = _group(found, names, heads)
+    seen: set[str] = set()
+    for root in [layer for layer in result.graph.module2node if isinstance(layer, (*_CONVS, nn.Linear))]:
+        if root not in names or names[root] in seen:
+            continue
+        try:
+            group = _group(_coupled(result.graph, root), names, heads)
+        except _ERRORS as error:
+            result.skipped.append(Skip(where=names[root], why=f"cannot be followed: {_shown(error)}"))
+            continue
+        seen.update(member.name for member in group.members if member.side == "out")
         reason = _why_not(group, heads, shared, ignored)
         if reason:
             result.skipped.append(Skip(where=group.name, why=reason))
@@ -136,8 +154,43 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
     named = {group.name: group for group in fused if not _why_not(group, {}, shared, ignored)}
     result.skipped = [skip for skip in result.skipped if skip.where not in named]
     result.groups += named.values()
-    module.train(training)
     return result
+
+
+def _coupled(graph: Any, root: nn.Module) -> Any:
+    """All that must go with the root's output channels; gives up on what multiplies without end."""
+    from torch_pruning.dependency import graph as internals
+
+    class Bounded(internals.Group):  # type: ignore[misc]
+        """Counts the entries that it is given."""
+
+        entries = 0
+
+        def add_dep(self, dep: Any, idxs: Any) -> None:
+            self.entries += len(idxs)
+            if self.entries > _MOST_ENTRIES:
+                raise RuntimeError("its channels spread over too many places")
+            super().add_dep(dep, idxs)
+
+    pruner = graph.get_pruner_of_module(root)
+    with _replaced(internals, "Group", Bounded):
+        return graph.get_pruning_group(root, pruner.prune_out_channels, list(range(pruner.get_out_channels(root))))
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Put `value` in the place of an attribute for the length of a block."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def _shown(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
 
 
 def _fused_group(module: nn.Module, found: FusedHeads) -> Group:

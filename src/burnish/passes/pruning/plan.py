@@ -34,7 +34,6 @@ class Request:
     max_ratio: float
     round_to: int
     score_rows: int
-    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +107,13 @@ def _by_latency(
 ) -> tuple[solver.Widths, dict[str, Any]]:
     if context.cost is None:
         raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
-    table, shown = measure_table(variant, groups, context.examples, request.ignore, context.cost, context.progress)
+    table, shown = measure_table(variant, groups, context.examples, context.cost, context.progress)
     target = request.keep * table.full_ms
     goal = target
     tries: list[dict[str, float]] = []
     widths = solve(table, goal)
     for _ in range(3):
-        narrow = cut_to(variant, widths, groups, context.examples, request.ignore)
+        narrow = cut_to(variant, widths, groups, context.examples)
         now_full, now = context.cost([variant, narrow])
         measured = now * table.full_ms / now_full
         tries.append({"predicted_ms": round(table(widths), 4), "measured_ms": round(measured, 4)})

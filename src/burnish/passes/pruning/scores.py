@@ -76,7 +76,8 @@ def gate_scores(
             for member in group.consumers():
                 weight = member.layer.weight
                 if isinstance(weight, Tensor) and weight.grad is not None:
-                    gate += rows(member, weight.detach() * weight.grad, group.channels).double().sum(1)
+                    each = (weight.detach() * weight.grad).movedim(_channel_dim(member), 0).flatten(1)
+                    gate.index_add_(0, member.channel, each.sum(1, dtype=torch.float64)[member.index])
             total[group.name] += gate.square()
     module.zero_grad(set_to_none=True)
     if not seen:

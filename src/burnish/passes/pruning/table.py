@@ -16,14 +16,13 @@ from burnish.core.progress import Progress
 from burnish.model.variant import Variant
 from burnish.passes.pruning.costs import TableCost
 from burnish.passes.pruning.equivalence import retune
-from burnish.passes.pruning.groups import Group, trace
+from burnish.passes.pruning.groups import Group, dependencies
 
 
 def measure_table(
     variant: Variant,
     groups: Sequence[Group],
     inputs: Mapping[str, Tensor],
-    ignored: Sequence[str],
     cost: Callable[[Sequence[Variant]], list[float]],
     progress: Progress,
 ) -> tuple[TableCost, dict[str, dict[int, float]]]:
@@ -38,7 +37,7 @@ def measure_table(
             if width < alike[0].num_blocks:
                 entries.append((key, width))
                 cut = {group.name: width for group in alike}
-                variants.append(cut_to(variant, cut, groups, inputs, ignored))
+                variants.append(cut_to(variant, cut, groups, inputs))
     progress.say(f"timing {len(entries)} widths of {len(kinds)} kinds of layer")
     full_ms, *narrow_ms = cost(variants)
     saved: dict[str, dict[int, float]] = {key: {} for key in kinds}
@@ -58,10 +57,9 @@ def cut_to(
     widths: Mapping[str, int],
     groups: Sequence[Group],
     inputs: Mapping[str, Tensor],
-    ignored: Sequence[str],
 ) -> Variant:
     """A copy of the variant with each named group cut to that many blocks: the last ones go."""
-    graph = trace(copy.deepcopy(variant.module), inputs, ignored)
+    graph = dependencies(copy.deepcopy(variant.module), inputs)
     for group in groups:
         gone = list(range(widths.get(group.name, group.num_blocks) * group.block, group.channels))
         if gone:
