@@ -128,9 +128,10 @@ def test_a_gain_within_the_noise_is_no_gain(
 
 
 @pytest.mark.parametrize(
-    ("after_ms", "after_bytes", "verdict"), [(1.0, 900, "kept"), (1.0, 990, "rolled back"), (1.5, 500, "rolled back")]
+    ("after_ms", "after_bytes", "verdict"),
+    [(1.0, 900, "kept"), (1.0, 990, "rolled back"), (1.5, 800, "rolled back"), (1.5, 500, "kept")],
 )
-def test_a_smaller_model_is_kept_unless_it_is_slower(
+def test_a_smaller_model_is_kept_unless_it_is_slower_and_a_much_smaller_one_always(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, after_ms: float, after_bytes: int, verdict: str
 ) -> None:
     times(monkeypatch, [1.0] * 8, [after_ms] * 8)

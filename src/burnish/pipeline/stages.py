@@ -23,6 +23,8 @@ from burnish.pipeline.workbench import Built, Workbench
 
 _GAIN = 1.02
 _SMALLER = 1.05
+_MUCH_SMALLER = 1.5
+"""So much smaller is a gain of its own, even when it is slower: the final comparison shows the price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,7 @@ class Stages:
         speedup, smaller = self.gain(before.variant, after.variant)
         measured = {"gain": speedup, "smaller": self._plain("smaller", smaller, "x")}
         faster = speedup.value >= _GAIN and speedup.low > 1.0
-        if faster or (smaller >= _SMALLER and speedup.value > 1 / _SMALLER):
+        if faster or smaller >= _MUCH_SMALLER or (smaller >= _SMALLER and speedup.value > 1 / _SMALLER):
             return "", measured
         return (
             f"no measurable gain: {speedup.value:.2f}x as fast, {smaller:.2f}x smaller than before the pass",
