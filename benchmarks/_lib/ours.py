@@ -140,12 +140,7 @@ def build_point(ours: Ours, point: Point, folder: Path) -> None:
 def program(workload: Workload, variant: Variant) -> Program:
     """A variant as a backend wants it."""
     examples = workload.train.batch(np.arange(min(4, len(workload.train)))).inputs
-    return Program(
-        signature=workload.signature,
-        examples=examples,
-        module=variant.module.eval(),
-        precision=variant.precision,
-    )
+    return variant.program(workload.signature, examples)
 
 
 def _best_at(ours: Ours, shape: str) -> Point:

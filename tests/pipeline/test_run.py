@@ -30,7 +30,7 @@ from burnish.core.manifest import Manifest
 from burnish.passes.kinds.fit import Fit
 from burnish.passes.kinds.prune import Prune
 from burnish.pipeline.recipe import Compile, Step
-from burnish.pipeline.run import max_drop
+from burnish.pipeline.surroundings import max_drop
 from tests import tiny
 from tests.pipeline.fake import FIT, PRUNE, QUANTIZE, a_run, fake_times
 from tests.pipeline.test_preflight import Holder

@@ -39,8 +39,8 @@ def bench(folder: Path, **compile: Any) -> Workbench:
 def test_backends_far_behind_the_fastest_are_dropped_with_the_reason() -> None:
     found = Screening(ms=dict(SPEED))
     assert found.useful() == ("openvino", "onnxruntime")
-    assert found.dropped(found.useful()) == {"inductor": "4.0 times slower than the fastest in a short timing"}
-    assert found.dropped(tuple(SPEED)) == {}
+    assert found.dropped(found.useful(), "eager") == {"inductor": "4.0 times slower than the fastest in a short timing"}
+    assert found.dropped(tuple(SPEED), "eager") == {}
 
 
 def test_a_backend_that_fails_when_it_runs_drops_out_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ _INT8_KINDS = {
     "QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat",
     "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "QLinearConvTranspose",
 }  # fmt: skip
-_FLOAT_KINDS = {
+FLOAT_KINDS = {
     "Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm", "FusedGemm",
     "LSTM", "GRU", "RNN", "Attention", "MultiHeadAttention",
 }  # fmt: skip
@@ -44,6 +44,13 @@ def write_model(model: Any) -> bytes:
     replace_all(model.opset_import, kept)
     data: bytes = model.SerializeToString()
     return data
+
+
+def dtype_of(number: int) -> str:
+    """NumPy's name of an element type."""
+    import onnx
+
+    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
 
 
 def replace_all(field: Any, items: list[Any]) -> None:
@@ -120,7 +127,7 @@ def heavy_ops(data: bytes) -> Iterator[OpCoverage]:
     stored = {item.name: item for item in graph.initializer}
     behind = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     for index, node in enumerate(graph.node):
-        if node.op_type not in _INT8_KINDS | _FLOAT_KINDS:
+        if node.op_type not in _INT8_KINDS | FLOAT_KINDS:
             continue
         weights = [stored[source] for source in (behind.get(n, n) for n in node.input) if source in stored]
         largest = max(weights, key=_num_bytes, default=None)

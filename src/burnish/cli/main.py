@@ -81,7 +81,8 @@ def optimize(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A recipe (name or YAML file), a workload, package.module:function, or a Hugging Face folder.",
+            help="A recipe (name or YAML file), a workload, package.module:function, "
+            "a Hugging Face folder, or an ONNX file.",
         ),
     ],
     data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
@@ -103,6 +104,7 @@ def optimize(
       burnish optimize fashion-mnist --budget "accuracy>=-0.5pt, latency_p95<=2ms"
       burnish optimize recipe.yaml --set passes.1.macs=0.3 --dry-run
       burnish optimize my_package.models:workload --out runs/mine
+      burnish optimize model.onnx --data rows.npz
     """
     from burnish.cli.optimize import optimize as body
 

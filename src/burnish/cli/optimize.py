@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +72,13 @@ def prepare(
         recipe = recipe.model_copy(update={"settings": {**recipe.settings, **given}})
         workload = get(recipe.workload, **recipe.settings)
     else:
-        workload = get(target, **given)
+        settings: dict[str, Any] = {"settings": given}
+        for override in (text for text in overrides if text.startswith("settings.")):
+            settings = apply_override(settings, override)
+        workload = get(target, **settings["settings"])
         examples = workload.train.batch(np.arange(min(2, len(workload.train)))).inputs
         recipe = compose(target, workload, workload.build(), examples, budget or "", fingerprint())
-        short = recipe.to_dict() | ({"settings": given} if given else {})
+        short = recipe.to_dict() | (settings if settings["settings"] else {})
         for override in overrides:
             short = apply_override(short, override)
         recipe = recipe_from(short)

@@ -51,24 +51,39 @@ def insert(
     `keep_float` are paths of layers to leave in floating point. Raises `Unsupported` when the
     module cannot be traced.
     """
+    scope = [_pattern(path) for path in (*keep_float, *_unfit(module))]
+    return _calibrated(module, samples, scheme, attention, {"patterns": scope}, type(module).__name__)  # type: ignore[no-any-return]
+
+
+def insert_into_graph(
+    graph: Any, samples: Sequence[Any], scheme: Scheme, *, attention: bool, keep_float: Sequence[str] = ()
+) -> Any:
+    """The same for an ONNX model (a protobuf message): Q/DQ nodes around its operators.
+
+    `samples` are arrays by input name; `keep_float` are names of nodes. Raises `Unsupported`.
+    """
+    return _calibrated(graph, samples, scheme, attention, {"names": list(keep_float)}, "the ONNX file")
+
+
+def _calibrated(
+    model: Any, samples: Sequence[Any], scheme: Scheme, attention: bool, ignored: dict[str, list[str]], where: str
+) -> Any:
     mixed = scheme.activations == "asymmetric"
     with _quiet() as nncf:
         try:
-            return nncf.quantize(  # type: ignore[no-any-return]
-                module,
+            return nncf.quantize(
+                model,
                 nncf.Dataset(list(samples)),
                 preset=nncf.QuantizationPreset.MIXED if mixed else nncf.QuantizationPreset.PERFORMANCE,
                 subset_size=len(samples),
                 model_type=nncf.ModelType.TRANSFORMER if attention else None,
-                ignored_scope=nncf.IgnoredScope(
-                    patterns=[_pattern(p) for p in (*keep_float, *_unfit(module))], validate=False
-                ),
+                ignored_scope=nncf.IgnoredScope(**ignored, validate=False),
                 advanced_parameters=_advanced(scheme),
             )
         except (nncf.InternalError, nncf.ValidationError, nncf.UnsupportedModelError, RuntimeError) as error:
             raise Unsupported(
                 "fake-quantize nodes cannot be put into this model",
-                where=type(module).__name__,
+                where=where,
                 why=_first_line(error),
                 help="drop the quantize pass; bf16 on OpenVINO needs no nodes",
             ) from error

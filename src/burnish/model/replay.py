@@ -9,12 +9,14 @@ from torch import nn
 from burnish.core.errors import ArtifactError, did_you_mean
 from burnish.core.manifest import Record
 from burnish.model import fake_quant
+from burnish.model.onnx_graph import replay_graph
 from burnish.model.surgery import replay_resize
 from burnish.model.variant import Variant
 
 _REPLAY: Mapping[str, Callable[[nn.Module, Record], nn.Module]] = {
     "resize": replay_resize,
     "fake-quantize": fake_quant.replay,
+    "onnx-graph": replay_graph,
 }
 
 
@@ -27,5 +29,5 @@ def replay(module: nn.Module, records: Sequence[Record]) -> Variant:
         if entry.kind not in _REPLAY:
             raise ArtifactError(f"unknown record {entry.kind!r}", help=did_you_mean(entry.kind, _REPLAY))
         module = _REPLAY[entry.kind](module, entry)
-    quantized = any(entry.kind == "fake-quantize" for entry in records)
+    quantized = any(entry.kind in ("fake-quantize", "onnx-graph") for entry in records)
     return Variant(module=module.eval(), records=tuple(records), precision="int8" if quantized else "fp32")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from burnish.core.errors import Unsupported
 from burnish.core.manifest import Record
 from burnish.core.signature import Signature
+from burnish.model.onnx_graph import OnnxGraph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,14 @@ class Variant:
     def copy(self) -> Variant:
         """A variant whose module shares nothing with this one."""
         return replace(self, module=copy.deepcopy(self.module))
+
+    def program(self, signature: Signature, examples: Mapping[str, Tensor]) -> Program:
+        """What a backend compiles, in evaluation mode."""
+        if isinstance(self.module, OnnxGraph):
+            return Program(
+                signature=signature, examples=examples, onnx_bytes=self.module.data, precision=self.precision
+            )
+        return Program(signature=signature, examples=examples, module=self.module.eval(), precision=self.precision)
 
 
 @dataclass(frozen=True, kw_only=True)

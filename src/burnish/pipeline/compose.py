@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from burnish.core.machine import Machine
 from burnish.measure.metric import Metric
+from burnish.model.onnx_graph import OnnxGraph
 from burnish.passes.pruning.heads import attention_projections
 from burnish.pipeline.recipe import Recipe, recipe_from
 from burnish.workloads.workload import Workload
@@ -18,7 +19,9 @@ _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def kind_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> str:
-    """convolutional, encoder, recurrent, mixed (several of these) or dense (none)."""
+    """convolutional, encoder, recurrent, mixed (several of these), dense (none), or an onnx graph."""
+    if isinstance(module, OnnxGraph):
+        return "onnx"
     parts = list(module.modules())
     found = []
     if any(isinstance(part, _CONVS) for part in parts):
@@ -36,25 +39,30 @@ def compose(
     """The recipe for `burnish optimize MODEL` without one.
 
     Convolutional and dense models lose half of their multiply-adds, encoders half of their measured
-    time; mixed and recurrent ones are cut less, since less of them can be cut. INT8 follows where
-    the processor multiplies it.
+    time; mixed and recurrent ones are cut less, since less of them can be cut; an ONNX file is not cut.
+    INT8 follows where the processor multiplies it.
     """
     kind = kind_of(module, inputs)
+    quantizable = bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(machine.isa))
     epochs = max(0.5, round(workload.fit.epochs / 3, 1))
     recover = {"epochs": epochs}
+    rounding: dict[str, Any] = {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}
+    if kind == "onnx":
+        rounding = {"method": "ptq"}
+    if len(workload.train) < _CALIBRATION_ROWS:
+        rounding["calibration_rows"] = len(workload.train)
     cut: dict[str, Any] = {
         "convolutional": {"macs": 0.5, "recover": recover},
         "dense": {"macs": 0.5, "recover": recover},
         "encoder": {"latency": 0.5, "ranking": "global", "recover": recover},
         "mixed": {"macs": 0.7, "recover": recover},
         "recurrent": {"macs": 0.7, "recover": recover},
+        "onnx": {},
     }[kind]
     passes: list[Any] = [] if workload.trained else ["fit"]
-    passes.append({"prune": cut})
-    if {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(machine.isa):
-        rounding: dict[str, Any] = {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}
-        if len(workload.train) < _CALIBRATION_ROWS:
-            rounding["calibration_rows"] = len(workload.train)
+    if cut:
+        passes.append({"prune": cut})
+    if quantizable:
         passes.append({"quantize": rounding})
     return recipe_from({"workload": name, "passes": passes, "budget": budget or default_budget(workload.metric)})
 

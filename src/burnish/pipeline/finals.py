@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from burnish.backends.backend import Executable
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
-from burnish.core.measurement import LatencyProfile
+from burnish.core.measurement import LatencyProfile, Measurement
 from burnish.data.split import Split
 from burnish.measure.latency import ratio
 from burnish.measure.quality import paired, predict_module, predictions, quality
@@ -21,6 +21,8 @@ from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
 
 Array = NDArray[np.generic]
+
+_BATCHES = (1, 8, 32)
 
 
 @dataclass(kw_only=True)
@@ -54,7 +56,7 @@ class Finals:
     _exact: dict[int, Array] = field(default_factory=dict)
 
     def run(self) -> tuple[list[Finalist], list[Point]]:
-        """All finalists with their points; the base on eager comes first."""
+        """All finalists with their points; the base on the reference backend comes first."""
         finalists = self._build()
         with self.bench.progress.task("checking candidates", total=len(finalists)) as task:
             for finalist in finalists:
@@ -94,6 +96,35 @@ class Finals:
                 scored.append(point.model_copy(update={"test": test, "test_delta": delta}))
         return scored
 
+    def throughput(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
+        """Samples per second by batch size, for the base and the chosen point, side by side."""
+        pair = [0, *(i for i, point in enumerate(points) if point.chosen and i)]
+        result = list(points)
+        first = self.bench.served[0]
+        for batch in _BATCHES:
+            served = first.model_copy(update={"batch": batch})
+            if served in self.bench.served:
+                profiles = [finalists[i].latency[served.label] for i in pair]
+            else:
+                profiles = self.bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
+            for i, profile in zip(pair, profiles, strict=True):
+                rates = {**result[i].throughput, str(batch): self._rate(batch, profile)}
+                result[i] = result[i].model_copy(update={"throughput": rates})
+        return result
+
+    def _rate(self, batch: int, profile: LatencyProfile) -> Measurement:
+        p50 = profile.p50
+        return Measurement(
+            name="throughput",
+            value=1e3 * batch / p50.value,
+            unit="samples/s",
+            low=1e3 * batch / p50.high,
+            high=1e3 * batch / p50.low,
+            n=p50.n,
+            protocol=p50.protocol,
+            machine=self.machine,
+        )
+
     def _running(self, finalists: Sequence[Finalist]) -> list[Finalist]:
         """Those that answered every validation row; the others are dropped, with the reason."""
         running = [finalist for finalist in finalists if finalist.on_validation is not None]
@@ -110,23 +141,24 @@ class Finals:
     def _build(self) -> list[Finalist]:
         """The first and the last variant on all useful backends, those between on the target's.
 
-        The base is also built on eager, useful or not: it is what everything is compared with.
+        The base is also built on the reference, useful or not: everything is compared with that.
         """
         useful = self.bench.useful
         backends = [backend for backend in self.bench.backends() if not useful or backend.name in useful]
-        eager = [backend for backend in self.bench.backends() if backend.name == "eager" and backend not in backends]
+        reference = self.bench.reference
+        first = [backend for backend in self.bench.backends() if backend.name == reference and backend not in backends]
         names = {backend.name: backend for backend in backends}
         finalists: list[Finalist] = []
         last = len(self.survivors) - 1
         with self.bench.progress.task("compiling candidates", total=len(self.survivors)) as task:
             for number, (stage, name, variant) in enumerate(self.survivors):
-                chosen = [*eager, *backends] if number == 0 else backends if number == last else None
+                chosen = [*first, *backends] if number == 0 else backends if number == last else None
                 built, failed = self.bench.build_all(variant, chosen or self.bench.targets(variant.precision)[:1])
                 self.failed |= {f"{name} on {key}": reason for key, reason in failed.items()}
                 finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
                 task.advance(note=name)
-        if "eager" in names:
-            finalists.sort(key=lambda f: (f.stage, f.built.backend.name != "eager"))
+        if reference in names:
+            finalists.sort(key=lambda f: (f.stage, f.built.backend.name != reference))
         return finalists
 
     def _check(self, finalist: Finalist) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
-from burnish.core.budget import Budget, parse_budget
+from burnish.core.budget import parse_budget
 from burnish.core.errors import RecipeError
 from burnish.core.evidence import Evidence, Ledger, Point
 from burnish.core.files import lock_folder, own_folder
@@ -22,7 +21,7 @@ from burnish.core.manifest import Manifest
 from burnish.core.measurement import Measurement
 from burnish.core.progress import Progress, Silent
 from burnish.data.checks import check_disjoint, check_split
-from burnish.measure.quality import predict_module
+from burnish.model.onnx_graph import OnnxGraph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.pipeline.account import commit, layer_rows
@@ -35,6 +34,7 @@ from burnish.pipeline.preflight import check_latency, check_model, check_quality
 from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.screen import screen
 from burnish.pipeline.stages import Stages, State
+from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.workbench import Workbench
 from burnish.pipeline.yaml_file import to_yaml
 from burnish.workloads.workload import Workload
@@ -96,7 +96,7 @@ class Run:
             finalists, points = finals.run()
             points, broken = mark(points, self.budget, self.workload.metric.name, self.workload.metric.higher_is_better)
             points = finals.score_test(finalists, points)
-            points = self._throughput(stages.bench, finalists, points)
+            points = finals.throughput(finalists, points)
             stages.seconds_measuring += time.perf_counter() - began
             warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
             warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
@@ -127,6 +127,8 @@ class Run:
         context = replace(context, cost=bench.cost, inspect=bench.inspect)
         stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self._build, machine=self.machine.label)
         variant = Variant(module=self._build())
+        if isinstance(variant.module, OnnxGraph):
+            bench.reference = "onnxruntime"
         state = State(variant=variant, key=self._first_key(), score=context.score(variant.module))
         evidence: list[Evidence] = []
         survivors: list[tuple[int, str, Variant]] = []
@@ -160,7 +162,7 @@ class Run:
         score = state.score
         found = screen(stages.bench, state.variant)
         stages.bench.useful = tuple(found.ms) if self.recipe.compile.backends else found.useful()
-        stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful)
+        stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful, stages.bench.reference)
         stages.context = replace(
             stages.context,
             teacher=state.variant.copy().module,
@@ -191,53 +193,15 @@ class Run:
         return start_key(self.workload, self._build(), settings)
 
     def _context(self) -> Context:
-        work = self.workload
-        sign = 1.0 if work.metric.higher_is_better else -1.0
-
-        def score(module: nn.Module) -> float:
-            found = predict_module(module, work.validation)
-            return sign * work.metric.compute(found, work.validation.targets)
-
-        examples = work.train.batch(np.arange(min(4, len(work.train)))).inputs
-        return Context(
-            signature=work.signature,
-            examples=examples,
-            train=work.train,
-            loss=work.loss,
-            score=score,
+        return context_of(
+            self.workload,
             seed=self.recipe.seed,
-            fit=work.fit,
+            machine=self.machine.label,
+            threads=self.threads,
+            target=self.recipe.compile.target,
+            served=self.served,
             progress=self.progress,
-            measured_on=", ".join(
-                [self.machine.label, f"{self.threads} threads", self.recipe.compile.target]
-                + [shape.label for shape in self.served]
-            ),
         )
-
-    def _throughput(self, bench: Workbench, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
-        """Samples per second by batch size, for the base and the chosen point, side by side."""
-        pair = [0, *(i for i, point in enumerate(points) if point.chosen and i)]
-        result = list(points)
-        first = self.served[0]
-        for batch in (1, 8, 32):
-            served = first.model_copy(update={"batch": batch})
-            if served in self.served:
-                profiles = [finalists[i].latency[served.label] for i in pair]
-            else:
-                profiles = bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
-            for i, profile in zip(pair, profiles, strict=True):
-                rate = Measurement(
-                    name="throughput",
-                    value=1e3 * batch / profile.p50.value,
-                    unit="samples/s",
-                    low=1e3 * batch / profile.p50.high,
-                    high=1e3 * batch / profile.p50.low,
-                    n=profile.p50.n,
-                    protocol=profile.p50.protocol,
-                    machine=self.machine.label,
-                )
-                result[i] = result[i].model_copy(update={"throughput": {**result[i].throughput, str(batch): rate}})
-        return result
 
     def _ledger(
         self,
@@ -293,20 +257,6 @@ def run(
     return Run(
         recipe=recipe, workload=workload, out=out, progress=progress or Silent(), command=command, extras=extras
     ).execute()
-
-
-def max_drop(budget: Budget, base_score: float, workload: Workload) -> float:
-    """How much score may be lost: from the budget's limit on the metric, else one point.
-
-    Scores are negated metrics where lower is better.
-    """
-    limit = budget.quality(workload.metric.name)
-    if limit is None:
-        return 0.01 if workload.metric.points else 0.02 * abs(base_score)
-    if limit.relative:
-        return max(0.0, limit.value if limit.upper else -limit.value)
-    floor = -limit.value if limit.upper else limit.value
-    return max(0.0, base_score - floor)
 
 
 def _based(state: State) -> State:

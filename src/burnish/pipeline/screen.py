@@ -31,12 +31,12 @@ class Screening:
         limit = _SLOWER * min(self.ms.values())
         return tuple(sorted((name for name in self.ms if self.ms[name] <= limit), key=self.ms.__getitem__))
 
-    def dropped(self, useful: tuple[str, ...]) -> dict[str, str]:
-        """Each backend that ran but is not among these -> why. Eager stays: it is the reference."""
+    def dropped(self, useful: tuple[str, ...], reference: str) -> dict[str, str]:
+        """Each backend that ran but is not among these -> why. The reference stays."""
         return {
             name: f"{ms / min(self.ms.values()):.1f} times slower than the fastest in a short timing"
             for name, ms in self.ms.items()
-            if name not in (*useful, "eager")
+            if name not in (*useful, reference)
         }
 
 

@@ -26,7 +26,7 @@ from burnish.core.progress import Progress
 from burnish.core.signature import Served
 from burnish.measure.latency import Candidate, compare
 from burnish.measure.size import folder_bytes
-from burnish.model.variant import Program, Variant
+from burnish.model.variant import Variant
 from burnish.pipeline.recipe import Compile
 from burnish.workloads.workload import Workload
 
@@ -50,7 +50,10 @@ class Built:
 
 @dataclass(kw_only=True)
 class Workbench:
-    """Builds and times; `served` are the shapes that count, the first one decides."""
+    """Builds and times; `served` are the shapes that count, the first one decides.
+
+    `reference` is the backend that stands for what the user has.
+    """
 
     workload: Workload
     compile: Compile
@@ -61,6 +64,7 @@ class Workbench:
     examples: Mapping[str, Tensor]
     unavailable: dict[str, str] = field(default_factory=dict)
     useful: tuple[str, ...] = ()
+    reference: str = "eager"
     _numbers: Any = field(default_factory=itertools.count)
 
     def backends(self) -> list[Backend]:
@@ -103,12 +107,7 @@ class Workbench:
         """Compile into a new folder. Raises `Unsupported` when the backend cannot."""
         folder = self.folder / f"{next(self._numbers):04d}-{backend.name}"
         folder.mkdir(parents=True)
-        program = Program(
-            signature=self.workload.signature,
-            examples=self.examples,
-            module=variant.module.eval(),
-            precision=variant.precision,
-        )
+        program = variant.program(self.workload.signature, self.examples)
         with explain_io(folder):
             backend.build(program, folder, options)
         return Built(

@@ -3,6 +3,7 @@
 - `digits`: what the door knows
 - `package.module:function`: called with the settings, must return a `Workload`
 - a folder with config.json: a Hugging Face text classifier, with `data=` (see `from_folder`)
+- a file `.onnx`: a trained model, with `data=` (see `from_onnx`)
 """
 
 from __future__ import annotations
@@ -48,10 +49,18 @@ def _maker(name: str) -> Callable[..., object]:
 
         make.__signature__ = _without_first(from_folder)  # type: ignore[attr-defined]
         return make
+    if path.suffix == ".onnx":
+        from burnish.workloads.from_onnx import from_onnx
+
+        def make_onnx(**settings: Any) -> Workload:
+            return from_onnx(path, **settings)
+
+        make_onnx.__signature__ = _without_first(from_onnx)  # type: ignore[attr-defined]
+        return make_onnx
     if ":" in name:
         return _import(name)
     if path.exists():
-        raise UnknownName(f"{name} is no workload", help="a model folder needs a config.json and safetensors weights")
+        raise UnknownName(f"{name} is no workload", help="give a model folder with config.json, or an .onnx file")
     part: Callable[..., object] = WORKLOADS.get(name)
     return part
 
@@ -94,7 +103,8 @@ def _check_settings(make: Callable[..., object], name: str, settings: dict[str, 
             raise RecipeError(f"unknown setting {key!r} of the workload {name}", help=known)
     for key, parameter in named.items():
         if parameter.default is parameter.empty and key not in settings:
-            raise RecipeError(f"the workload {name} needs the setting {key!r}", help=f"give --set workload.{key}=...")
+            way = "--data PATH" if key == "data" else f"--set settings.{key}=..."
+            raise RecipeError(f"the workload {name} needs the setting {key!r}", help=f"give {way}")
 
 
 def _without_first(function: Callable[..., object]) -> inspect.Signature:

@@ -8,6 +8,7 @@ Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from burnish.backends.export import (
 from burnish.backends.installed import find_package, need
 from burnish.backends.onnx_file import heavy_ops, tidy
 from burnish.backends.onnx_lower import lower_fake_quantize
-from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
+from burnish.core.errors import ArtifactError, BadData, BurnishError, RecipeError, Unsupported
 from burnish.core.evidence import Coverage
 from burnish.core.signature import Signature
 from burnish.model.variant import Program
@@ -87,19 +88,46 @@ class ONNXRuntime(Backend):
         path.write_bytes(tidy(lower_fake_quantize(data), *names))
         if dynamic:
             _quantize(path)
+        try:
+            _open(str(path), _settings(1), str(path))
+        except ArtifactError as error:
+            raise Unsupported(
+                "ONNX Runtime has no kernels for this model", why=error.why, help="use another backend"
+            ) from error
 
     def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
         """Open the file with that many threads and every graph optimisation."""
         need(self)
         settings = _settings(threads)
         settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.get("spin", True) else "0")
-        return ONNXRuntimeExecutable(_open(folder / MODEL_FILE, settings), signature)
+        return ONNXRuntimeExecutable(_open(str(folder / MODEL_FILE), settings, str(folder)), signature)
 
     def coverage(self, folder: Path, options: Options) -> Coverage | None:
         """Read from the optimised graph, which says what the session really runs."""
         del options
         need(self)
         return Coverage(ops=tuple(heavy_ops(_optimized(folder / MODEL_FILE))))
+
+
+def open_graph(data: bytes) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
+    """Any ONNX graph as a function from inputs by name to all its outputs by name.
+
+    It uses torch's number of threads, which sleep between calls. Raises `ArtifactError` when the
+    runtime cannot open it, `BadData` when it fails on some inputs.
+    """
+    settings = _settings(torch.get_num_threads())
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = _open(data, settings, "the ONNX file")
+    names = [port.name for port in session.get_outputs()]
+
+    def run(inputs: Arrays) -> dict[str, NDArray[Any]]:
+        try:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        except _failures() as error:
+            shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
+            raise BadData("the ONNX file fails on these rows", where=shapes, why=str(error)) from error
+
+    return run
 
 
 def _is_dynamic(options: Options) -> bool:
@@ -159,13 +187,13 @@ def _failures() -> tuple[type[Exception], ...]:
     )
 
 
-def _open(path: Path, settings: Any) -> Any:
+def _open(model: str | bytes, settings: Any, where: str) -> Any:
     import onnxruntime
 
     try:
-        return onnxruntime.InferenceSession(str(path), sess_options=settings, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, sess_options=settings, providers=["CPUExecutionProvider"])
     except _failures() as error:
-        raise ArtifactError("ONNX Runtime cannot open this model", where=str(path), why=str(error)) from error
+        raise ArtifactError("ONNX Runtime cannot open this model", where=where, why=str(error)) from error
 
 
 def _optimized(path: Path) -> bytes:
@@ -174,7 +202,7 @@ def _optimized(path: Path) -> bytes:
         target = Path(scratch) / MODEL_FILE
         settings = _settings(1)
         settings.optimized_model_filepath = str(target)
-        _open(path, settings)
+        _open(str(path), settings, str(path))
         return target.read_bytes()
 
 

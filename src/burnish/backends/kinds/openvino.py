@@ -100,6 +100,7 @@ class OpenVINO(Backend):
         path = folder / MODEL_FILE
         openvino.save_model(model, path, compress_to_fp16=half)
         path.write_text(_numbered_anew(path.read_text()))
+        _try(folder, options)
 
     def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
         """Compile for latency: one stream of `threads` threads."""
@@ -135,6 +136,18 @@ def _compile(folder: Path, settings: dict[str, Any]) -> Any:
         return _core().compile_model(path, "CPU", settings)
     except RuntimeError as error:
         raise ArtifactError("OpenVINO cannot compile this model", where=str(path), why=str(error)) from error
+
+
+def _try(folder: Path, options: Options) -> None:
+    """Some models convert and then have no kernels in one precision: better known now than when timed."""
+    try:
+        _compile(folder, {"INFERENCE_PRECISION_HINT": _precision(options), "NUM_STREAMS": 1})
+    except ArtifactError as error:
+        raise Unsupported(
+            f"OpenVINO has no kernels for this model in {_precision(options)}",
+            why=" ".join(error.why.split())[-200:],
+            help="use another precision or backend",
+        ) from error
 
 
 def _numbered_anew(xml: str) -> str:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Change
+from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
@@ -26,6 +27,7 @@ class Distill(Recover, Pass):
 
     def __call__(self, variant: Variant, context: Context) -> Outcome:
         """See `Pass.__call__`."""
+        refuse_graph(variant.module, "trained")
         if self.teacher and context.teacher is None:
             raise Unsupported("there is no teacher yet", where="distill", help="put `fit` before it")
         work = variant.copy()

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from burnish.core.evidence import Change
 from burnish.core.noun import Field
+from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.train.loop import fit
@@ -40,6 +41,7 @@ class Fit(Pass):
 
     def __call__(self, variant: Variant, context: Context) -> Outcome:
         """See `Pass.__call__`."""
+        refuse_graph(variant.module, "trained")
         work = variant.copy()
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         settings = context.fit.model_copy(update=given)

@@ -23,11 +23,11 @@ from burnish.core.errors import BadData, GateFailed, Unsupported
 from burnish.core.evidence import Change, Coverage, Skip
 from burnish.core.noun import Field
 from burnish.model import fake_quant
+from burnish.model.onnx_graph import OnnxGraph, refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
-from burnish.passes.pruning.heads import attention_projections
-from burnish.passes.quantization.sensitivity import worst_first
+from burnish.passes.quantization import nodes
 
 
 class Quantize(Pass):
@@ -49,22 +49,27 @@ class Quantize(Pass):
     def forecast(self) -> str:
         """One line for the plan."""
         ways = {"ptq": "calibrate", "qat": "calibrate and train", "best": "calibrate, train, keep the better"}
-        return f"INT8: {ways[self.method]} on {self.calibration_rows} rows; {self.recover.forecast()}"
+        text = f"INT8: {ways[self.method]} on {self.calibration_rows} rows"
+        return text if self.method == "ptq" else f"{text}; {self.recover.forecast()}"
 
     def __call__(self, variant: Variant, context: Context) -> Outcome:
         """See `Pass.__call__`."""
         if variant.precision != "fp32":
             raise Unsupported("the model has fake-quantize nodes already", help="one quantize pass is enough")
-        if not any(parameter.dim() > 1 for parameter in variant.module.parameters()):
+        if self.method == "qat":
+            refuse_graph(variant.module, "trained")
+        if not nodes.layers(variant.module) and not any(p.dim() > 1 for p in variant.module.parameters()):
             raise Unsupported("the model has no weights to round", where=type(variant.module).__name__)
         samples = self._samples(context)
-        attention = bool(attention_projections(variant.module, context.examples))
+        trains = self.method != "ptq" and not isinstance(variant.module, OnnxGraph)
         base = context.score(variant.module)
         limit = self._limit(base, context)
         notes: dict[str, Any] = {"score before": round(base, 5)}
-        module, float_layers, ptq = self._calibrate(variant, context, samples, attention, limit, notes)
+        module, float_layers, ptq = self._calibrate(
+            variant, context, samples, base - 3 * (base - limit) if trains else limit, notes
+        )
         notes["ptq score"] = round(ptq, 5)
-        if self.method != "ptq":
+        if trains:
             trained = copy.deepcopy(module)
             teacher = context.teacher if context.teacher is not None else variant.module
             notes["recovery"] = recover(trained, context, self.recover, label="train int8", teacher=teacher)
@@ -72,7 +77,7 @@ class Quantize(Pass):
             if self.method == "qat" or qat >= ptq:
                 module = trained
             notes["kept"] = "qat" if module is trained else "ptq"
-        entry = fake_quant.record(module)
+        entry = nodes.record(module)
         result = Variant(module=module.eval(), records=(*variant.records, entry), precision="int8")
         coverage = None if context.inspect is None else context.inspect(result)
         return Outcome(
@@ -105,26 +110,20 @@ class Quantize(Pass):
         variant: Variant,
         context: Context,
         samples: list[dict[str, Tensor]],
-        attention: bool,
         limit: float,
         notes: dict[str, Any],
     ) -> tuple[nn.Module, list[str], float]:
         """Calibrate; while the score is below the limit, leave more of the noisiest layers in float.
 
-        When training follows, it may mend the score too: the fallback is then tried only if the
-        loss is large (three times what is allowed).
+        When training follows, it may mend the score too: the limit is then lower (three times the
+        loss that is allowed).
         """
         float_layers: list[str] = []
         order: list[str] = []
         tries: list[dict[str, float]] = []
-        base = notes["score before"]
-        if self.method != "ptq":
-            limit = base - 3 * (base - limit)
         best: tuple[float, nn.Module, list[str]] | None = None
         while True:
-            module = fake_quant.insert(
-                variant.module, samples, self.scheme, attention=attention, keep_float=float_layers
-            )
+            module = nodes.insert(variant.module, samples, self.scheme, float_layers)
             score = context.score(module)
             tries.append({"float layers": len(float_layers), "score": round(score, 5)})
             if best is None or score > best[0]:
@@ -132,7 +131,7 @@ class Quantize(Pass):
             if score >= limit or len(float_layers) >= self.max_float_layers:
                 break
             if not order:
-                order = [name for name, _ in worst_first(module, variant.module, context.examples)]
+                order = nodes.noisiest(module, variant.module, context.examples)
             more = order[: max(1, 2 * len(float_layers))][: self.max_float_layers]
             if more == float_layers:
                 break
@@ -155,8 +154,7 @@ class Quantize(Pass):
 
 
 def _changes(module: nn.Module, float_layers: list[str]) -> tuple[Change, ...]:
-    heavy = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    names = [name for name, part in module.named_modules() if isinstance(part, heavy) and name not in float_layers]
+    names = [name for name in nodes.layers(module) if name not in float_layers]
     return tuple(Change(where=name, what="weights per channel and activations to INT8") for name in names)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
+from burnish.model.onnx_graph import refuse_graph
 from burnish.passes.pruning.equivalence import proven
 from burnish.passes.pruning.groups import Graph, Group, trace
 
@@ -19,6 +20,7 @@ def explain(
 
     Raises `Unsupported` when nothing is left.
     """
+    refuse_graph(module, "pruned")
     graph = trace(module, inputs, ignored)
     skipped = list(graph.skipped)
     if not streams:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from burnish.model.variant import predict
+
+Array = NDArray[Any]
 
 _HEAVY = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 
@@ -20,13 +24,18 @@ def worst_first(quantized: nn.Module, original: nn.Module, inputs: Mapping[str, 
     it was given is what the order brings up.
     """
     wanted, found = _outputs(original, inputs), _outputs(quantized, inputs)
+    pairs = {name: (left.numpy(), found[name].numpy()) for name, left in wanted.items() if name in found}
+    return noise_ratios(pairs)
+
+
+def noise_ratios(pairs: Mapping[str, tuple[Array, Array]]) -> list[tuple[str, float]]:
+    """Mean square of the difference over that of the first, by name, the largest first."""
     ratios = []
-    for name, left in wanted.items():
-        right = found.get(name)
-        if right is None or right.shape != left.shape:
+    for name, (left, right) in pairs.items():
+        if right.shape != left.shape:
             continue
-        power = float(left.double().square().mean())
-        noise = float((left.double() - right.double()).square().mean())
+        power = float(np.square(left, dtype=np.float64).mean())
+        noise = float(np.square(left.astype(np.float64) - right).mean())
         ratios.append((name, noise / max(power, 1e-30)))
     return sorted(ratios, key=lambda row: (-row[1], row[0]))
 

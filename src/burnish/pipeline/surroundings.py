@@ -1,0 +1,65 @@
+"""What passes are given of a workload: rows, a validation score, how much of it may be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import nn
+
+from burnish.core.budget import Budget
+from burnish.core.progress import Progress
+from burnish.core.signature import Served
+from burnish.measure.quality import predict_module
+from burnish.passes.base import Context
+from burnish.workloads.workload import Workload
+
+_EXAMPLES = 4
+
+
+def context_of(
+    workload: Workload,
+    *,
+    seed: int,
+    machine: str,
+    threads: int,
+    target: str,
+    served: Sequence[Served],
+    progress: Progress,
+) -> Context:
+    """A context without teacher, cost or inspection, which come while a run goes on.
+
+    Its score is the validation metric, negated where lower is better.
+    """
+    sign = 1.0 if workload.metric.higher_is_better else -1.0
+
+    def score(module: nn.Module) -> float:
+        found = predict_module(module, workload.validation)
+        return sign * workload.metric.compute(found, workload.validation.targets)
+
+    examples = workload.train.batch(np.arange(min(_EXAMPLES, len(workload.train)))).inputs
+    return Context(
+        signature=workload.signature,
+        examples=examples,
+        train=workload.train,
+        loss=workload.loss,
+        score=score,
+        seed=seed,
+        fit=workload.fit,
+        progress=progress,
+        measured_on=", ".join([machine, f"{threads} threads", target, *(shape.label for shape in served)]),
+    )
+
+
+def max_drop(budget: Budget, base_score: float, workload: Workload) -> float:
+    """How much score may be lost: from the budget's limit on the metric, else one point.
+
+    Scores are negated metrics where lower is better.
+    """
+    limit = budget.quality(workload.metric.name)
+    if limit is None:
+        return 0.01 if workload.metric.points else 0.02 * abs(base_score)
+    if limit.relative:
+        return max(0.0, limit.value if limit.upper else -limit.value)
+    floor = -limit.value if limit.upper else limit.value
+    return max(0.0, base_score - floor)
