@@ -101,3 +101,12 @@ def test_list_prints_only_the_door_asked_for(doors: dict[str, Door], capsys: pyt
     shown = capsys.readouterr().out
     assert "what random is" in shown
     assert "outer" not in shown
+
+
+def test_shipped_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]):
+    listing.show_list("recipes")
+    assert "Handwritten digits" in capsys.readouterr().out
+    listing.show_card("recipes/digits")
+    assert "workload: digits" in capsys.readouterr().out
+    with pytest.raises(UnknownName, match="did you mean 'recipes'"):
+        listing.show_list("recipe")

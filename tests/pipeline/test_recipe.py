@@ -96,7 +96,10 @@ def test_a_set_that_leads_nowhere_says_so(override: str, what: str, help: str) -
             {"passes": [{"prune": {"ratio": 0.3, "criterion": "tailor"}}]},
             "unknown criterion 'tailor'\nhelp: did you mean 'taylor'?",
         ),
-        ({"passes": [{"prune": {"ratio": 2}}]}, "ratio: Input should be less than 1 (passes.0 (prune))\nwhy: got 2"),
+        (
+            {"passes": [{"prune": {"ratio": 2}}]},
+            "ratio: Input should be less than 1 (passes.0 (prune))\nwhy: got 2\nhelp: ratio: share of",
+        ),
         (
             {"passes": [{"prune": {"ratio": 0.3, "recover": {"epoch": 1}}}]},
             "unknown field 'recover.epoch' (passes.0 (prune))\nhelp: did you mean 'epochs'?",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from burnish.core.doors import METRICS
 from burnish.core.errors import GateFailed, NoEffect, TrainingFailed, Unsupported
 from burnish.core.evidence import Change, Evidence
 from burnish.core.measurement import LatencyProfile
@@ -150,6 +151,14 @@ def test_a_broken_quality_gate_is_rolled_back_without_measuring(bench: Bench, mo
     assert state is bench.start
 
 
+def test_a_metric_that_should_be_low_is_told_as_it_is(bench: Bench) -> None:
+    bench.stages.bench.workload = replace(bench.stages.bench.workload, metric=METRICS.get("mse"))
+    bench.stages.context = replace(bench.context, base_score=-0.30, max_drop=0.01)
+    row, _ = bench.run(Nudge(), -0.35, replace(bench.start, score=-0.30))
+    assert row.reason == "validation 0.3500 is above the 0.3100 that the budget allows"
+    assert row.measured["validation"].value == 0.35
+
+
 def test_a_start_below_the_budget_may_not_get_worse_but_may_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     times(monkeypatch, [2.0] * 8, [1.0] * 8)
     low = replace(bench.start, score=0.90)
@@ -161,7 +170,7 @@ def test_a_start_below_the_budget_may_not_get_worse_but_may_stay(bench: Bench, m
 def test_training_is_kept_when_it_does_not_make_it_worse(bench: Bench) -> None:
     assert bench.run(Training(), 0.95)[0].verdict == "kept"
     row, state = bench.run(Training(), 0.94)
-    assert (row.verdict, row.reason) == ("rolled back", "validation fell from 0.9500 to 0.9400")
+    assert (row.verdict, row.reason) == ("rolled back", "validation went from 0.9500 to 0.9400")
     assert state is bench.start
     assert bench.run(Training(), 0.1, replace(bench.start, based=False))[0].verdict == "kept"
 

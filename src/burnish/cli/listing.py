@@ -12,23 +12,33 @@ from burnish.cli.console import print_card, print_rows
 from burnish.core.doors import DOORS, Door
 from burnish.core.errors import UnknownName, did_you_mean
 from burnish.core.noun import Noun
+from burnish.pipeline.shipped import shipped_recipes, summary
+
+_RECIPES = "recipes"
 
 
 def show_list(kind: str | None) -> None:
-    """Print names and one-line descriptions, of one door or of all. Imports none of the parts.
+    """Print names and one-line descriptions, of one list or of all. Imports none of the parts.
 
-    Raises `UnknownName` when no door has that name.
+    Raises `UnknownName` when there is no such list.
     """
-    if kind is not None and kind not in DOORS:
-        raise UnknownName(f"unknown list {kind!r}", help=did_you_mean(kind, DOORS))
-    for name in (kind,) if kind else DOORS:
-        door = DOORS[name]
-        rows = [(part, door.describe(part)) for part in door.names()]
+    lists = [*DOORS, _RECIPES]
+    if kind is not None and kind not in lists:
+        raise UnknownName(f"unknown list {kind!r}", help=did_you_mean(kind, lists))
+    for name in (kind,) if kind else lists:
+        if name == _RECIPES:
+            rows = [(recipe, summary(path)) for recipe, path in shipped_recipes().items()]
+        else:
+            rows = [(part, DOORS[name].describe(part)) for part in DOORS[name].names()]
         print_rows((name, "what it is"), rows or [("none", "")])
 
 
 def show_card(what: str) -> None:
     """Print the card of a part: its module's docstring and its settings. Imports that part only."""
+    kind, _, recipe = what.partition("/")
+    if kind == _RECIPES and recipe in shipped_recipes():
+        print_card(f"# {recipe} (recipe)\n\n```yaml\n{shipped_recipes()[recipe].read_text()}```")
+        return
     door_name, name = find(what)
     part = DOORS[door_name].get(name)
     print_card(card(door_name, name, part))

@@ -156,7 +156,7 @@ def measure(
 @app.command("list")
 def list_parts(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="passes, criteria, backends, workloads or metrics.")
+        str | None, typer.Argument(metavar="[KIND]", help="passes, criteria, backends, workloads, metrics or recipes.")
     ] = None,
 ) -> None:
     """Show what can be used, by name.
@@ -183,6 +183,7 @@ def explain(
     Examples:
       burnish explain prune
       burnish explain criteria/random
+      burnish explain recipes/digits
       burnish explain digits --groups
     """
     if groups:

@@ -7,10 +7,11 @@ the nearest one that does.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from burnish.core.errors import RecipeError, did_you_mean
 
@@ -70,12 +71,14 @@ def _readable(error: ValidationError, noun: type[Noun], where: str) -> RecipeErr
     unknown = first["type"] == "extra_forbidden"
     what = f"unknown field {field!r}" if unknown else f"{field}: {message}" if field else message
     value = "" if unknown or first["type"] == "missing" else f"got {first.get('input')!r}"
-    fields = _fields_at(noun, first["loc"][:-1]) if unknown else {}
-    nearest = did_you_mean(str(first["loc"][-1]), fields) if fields else ""
-    return RecipeError(what, where=where, why=value, help=nearest)
+    fields = _fields_at(noun, first["loc"][:-1])
+    last = str(first["loc"][-1]) if first["loc"] else ""
+    meaning = (fields[last].description or "") if last in fields else ""
+    hint = did_you_mean(last, fields) if unknown and fields else f"{last}: {meaning}" if meaning else ""
+    return RecipeError(what, where=where, why=value, help=hint)
 
 
-def _fields_at(noun: type[Noun], path: tuple[int | str, ...]) -> Iterable[str]:
+def _fields_at(noun: type[Noun], path: tuple[int | str, ...]) -> Mapping[str, FieldInfo]:
     """The fields of the noun that a path of fields and indices leads to."""
     for part in path:
         if not isinstance(part, str) or part not in noun.model_fields:
@@ -83,6 +86,6 @@ def _fields_at(noun: type[Noun], path: tuple[int | str, ...]) -> Iterable[str]:
         kind: object = noun.model_fields[part].annotation
         inside = [found for found in (kind, *get_args(kind)) if isinstance(found, type) and issubclass(found, Noun)]
         if not inside:
-            return ()
+            return {}
         noun = inside[0]
     return noun.model_fields

@@ -14,7 +14,6 @@ A typed object; YAML is the same written down:
 from __future__ import annotations
 
 import copy
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from burnish.core.errors import RecipeError, did_you_mean
 from burnish.core.noun import Field, Noun
 from burnish.core.signature import Served
 from burnish.passes.base import Pass
+from burnish.pipeline.shipped import shipped_recipes
 from burnish.pipeline.yaml_file import parse_value, read_yaml
 
 
@@ -104,12 +104,6 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
     for override in overrides:
         data = apply_override(data, override)
     return recipe_from(data, where=str(name))
-
-
-def shipped_recipes() -> dict[str, Path]:
-    """Recipes that come with the package, by name."""
-    folder = Path(str(files("burnish.recipes")))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def apply_override(data: dict[str, Any], override: str) -> dict[str, Any]:

@@ -149,9 +149,8 @@ class Run:
             evidence.append(row)
             if after is not state:
                 survivors.append((index, step.name, after.variant))
-            self.progress.say(
-                f"    {row.verdict}{': ' + row.reason if row.reason else ''}, validation {after.score:.4f}"
-            )
+            why = f": {row.reason}" if row.reason else ""
+            self.progress.say(f"    {row.verdict}{why}, validation {stages.shown(after.score):.4f}")
             state = after
         if not survivors:
             raise RecipeError("no pass gave a model", where="passes", help=evidence[0].reason)
@@ -171,8 +170,9 @@ class Run:
         )
 
     def _given(self, stages: Stages, state: State) -> Evidence:
+        value = stages.shown(state.score)
         score = Measurement(
-            name="validation", value=state.score, unit="score", low=state.score, high=state.score, n=1,
+            name="validation", value=value, unit="score", low=value, high=value, n=1,
             protocol="validation rows", machine=self.machine.label,
         )  # fmt: skip
         return Evidence(

@@ -86,7 +86,9 @@ class Stages:
             notes=outcome.notes,
             coverage=outcome.coverage,
             seconds=round(seconds, 2),
-            measured=measured | self._sizes(after.variant) | {"validation": self._plain("validation", score, "score")},
+            measured=measured
+            | self._sizes(after.variant)
+            | {"validation": self._plain("validation", self.shown(score), "score")},
         )
         return evidence, state if reason else after
 
@@ -105,12 +107,14 @@ class Stages:
         """Why the pass is rolled back ("" when it is kept), and what was measured."""
         if pass_.trains:
             if before.based and after.score < before.score:
-                return f"validation fell from {before.score:.4f} to {after.score:.4f}", {}
+                return f"validation went from {self.shown(before.score):.4f} to {self.shown(after.score):.4f}", {}
             return "", {}
         base = before.score if self.context.base_score is None else self.context.base_score
         floor = base - self.context.max_drop
         if after.score < min(floor, before.score):
-            return f"validation {after.score:.4f} is below the {floor:.4f} that the budget allows", {}
+            side = "below" if self.shown(1.0) > 0 else "above"
+            found, allowed = self.shown(after.score), self.shown(floor)
+            return f"validation {found:.4f} is {side} the {allowed:.4f} that the budget allows", {}
         speedup, smaller = self.gain(before.variant, after.variant)
         measured = {"gain": speedup, "smaller": self._plain("smaller", smaller, "x")}
         faster = speedup.value >= _GAIN and speedup.low > 1.0
@@ -145,6 +149,10 @@ class Stages:
             name="gain", value=middle, unit="x", low=low, high=high, n=rounds, protocol=protocol, machine=self.machine
         )
         return gain, sizes[0] / sizes[1]
+
+    def shown(self, score: float) -> float:
+        """A score as the metric it comes from: scores are negated where lower is better."""
+        return score if self.bench.workload.metric.higher_is_better else -score
 
     def _sizes(self, variant: Variant) -> dict[str, Measurement]:
         counts = {"parameters": parameters(variant.module)}

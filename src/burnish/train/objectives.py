@@ -10,7 +10,7 @@ from burnish.core.errors import RecipeError
 from burnish.data.split import Batch
 from burnish.model.variant import call
 from burnish.train.losses import CrossEntropy
-from burnish.train.settings import Loss, Objective
+from burnish.train.settings import Loss
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TaskObjective:
         return self.loss(call(module, batch.inputs), batch.targets)
 
 
-def task(loss: Loss, *, label_smoothing: float = 0.0) -> Objective:
+def task(loss: Loss, *, label_smoothing: float = 0.0) -> TaskObjective:
     """The task's loss as an objective.
 
     Raises `RecipeError` when label smoothing is asked of a loss other than cross-entropy.

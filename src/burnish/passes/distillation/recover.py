@@ -45,14 +45,15 @@ def recover(
     """
     if not settings.epochs:
         return {"epochs": 0}
+    on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing)
     guide = teacher if teacher is not None else context.teacher
     if settings.teacher and guide is not None:
         same = all(isinstance(dim, int) for spec in context.signature.outputs for dim in spec.shape[1:])
         fixed = context.train.augment is None and same
         cache = TeacherCache(guide, len(context.train)) if fixed else None
-        objective = distill_objective(guide, context.loss, settings, cache)
+        objective = distill_objective(guide, on_labels.loss, settings, cache)
     else:
-        objective = task(context.loss)
+        objective = on_labels
     result = fit(
         module,
         context.train,
