@@ -5,6 +5,7 @@ import torch
 from burnish.backends.bundle import to_numpy
 from burnish.backends.kinds.openvino import MODEL_FILE, PART
 from burnish.core.errors import ArtifactError, RecipeError, Unsupported
+from burnish.core.signature import Signature, TensorSpec
 from burnish.model.variant import Program, predict
 from burnish.testing import TinyImages, image_inputs, image_signature, sequence_inputs
 from tests.backends import int8
@@ -96,3 +97,39 @@ def test_the_same_model_gives_the_same_file_whatever_was_converted_before(tmp_pa
         PART.build(program, folder, {"precision": "f32"})
         files.append([path.read_bytes() for path in sorted(folder.iterdir())])
     assert files[0] == files[1]
+
+
+class Words(torch.nn.Module):
+    """A table of 3,000 words, averaged, into two classes; or, tied, into the words themselves."""
+
+    def __init__(self, tied: bool) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(3000, 64)
+        self.head = torch.nn.Linear(64, 3000 if tied else 2, bias=False)
+        if tied:
+            self.head.weight = self.table.weight
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.table(words).mean(1))
+        return scores
+
+
+@pytest.mark.parametrize(("tied", "bytes_a_number"), [(False, 1.1), (True, 2.1)])
+def test_tables_of_a_16_bit_program_are_stored_in_8_bits_unless_they_are_also_multiplied(
+    tmp_path, tied, bytes_a_number
+):
+    torch.manual_seed(0)
+    module = Words(tied).eval()
+    signature = Signature(
+        inputs=(TensorSpec(name="words", dtype="int64", shape=("batch", "length")),),
+        outputs=(TensorSpec(name="scores", dtype="float32", shape=("batch", 3000 if tied else 2)),),
+    )
+    words = {"words": torch.randint(0, 3000, (4, 9))}
+    bf16 = {"precision": "bf16"}
+    PART.build(Program(signature=signature, examples=words, module=module), tmp_path, bf16)
+    assert (tmp_path / "model.bin").stat().st_size < bytes_a_number * 3000 * 64 + 10_000
+    executable = PART.load(tmp_path, F32, signature=signature, threads=1)
+    found = executable(to_numpy(words))["scores"]
+    executable.close()
+    expected = predict(module, words)[0].numpy()
+    assert np.abs(found - expected).max() < 0.02 * expected.std()

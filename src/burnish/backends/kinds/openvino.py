@@ -29,6 +29,7 @@ from burnish.model.variant import Program
 MODEL_FILE = "model.xml"
 
 _HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNCell", "RNNSeq", "ScaledDotProductAttention"}
+_LARGE_TABLE = 1 << 16
 _AUTOMATIC = re.compile(r'<layer id="\d+" name="([A-Z][A-Za-z0-9]*_\d+)"')
 _WORD = re.compile(r"\b[A-Z][A-Za-z0-9]*_\d+\b")
 _NET = re.compile(r'<net name="[^"]*"')
@@ -89,7 +90,8 @@ class OpenVINO(Backend):
     def build(self, program: Program, folder: Path, options: Options) -> None:
         """Convert and save; names and free dimensions as in the signature.
 
-        Weights that will be multiplied as bf16 are stored in 16 bits.
+        Weights that will be multiplied as bf16 are stored in 16 bits, embedding tables in 8 bits with a
+        scale per row, which is about as exact.
         """
         need(self)
         import openvino
@@ -97,6 +99,8 @@ class OpenVINO(Backend):
         model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
         _name(model, program.signature)
         half = _precision(options) == "bf16" and program.precision == "fp32"
+        if half:
+            _shrink_tables(model)
         path = folder / MODEL_FILE
         openvino.save_model(model, path, compress_to_fp16=half)
         path.write_text(_numbered_anew(path.read_text()))
@@ -136,6 +140,28 @@ def _compile(folder: Path, settings: dict[str, Any]) -> Any:
         return _core().compile_model(path, "CPU", settings)
     except RuntimeError as error:
         raise ArtifactError("OpenVINO cannot compile this model", where=str(path), why=str(error)) from error
+
+
+def _shrink_tables(model: Any) -> None:
+    """Store large embedding tables as int8: q = round(row / scale), scale = max |row| / 127.
+
+    The CPU plugin gathers int8 rows and scales only those. A table that is also multiplied (tied weights)
+    stays whole.
+    """
+    from openvino import opset13 as op
+
+    for node in [node for node in model.get_ops() if node.get_type_name() == "Gather"]:
+        source = node.input_value(0)
+        table = source.get_node()
+        if table.get_type_name() != "Constant" or len(source.get_target_inputs()) != 1:
+            continue
+        values = table.get_data()
+        if values.ndim != 2 or values.dtype.kind != "f" or values.size < _LARGE_TABLE:
+            continue
+        scale = np.maximum(np.abs(values).max(1, keepdims=True), 1e-8).astype(np.float32) / 127
+        rounded = np.round(values / scale).astype(np.int8)
+        small = op.multiply(op.convert(op.constant(rounded), np.float32), op.constant(scale))
+        node.input(0).replace_source_output(small.output(0))
 
 
 def _try(folder: Path, options: Options) -> None:
