@@ -51,6 +51,16 @@ class Candidate:
     threads: int = 1
     program: tuple[str, ...] = PROGRAM
 
+    def how_to_load(self) -> dict[str, Any]:
+        """What a worker needs to be told."""
+        return {
+            "backend": self.backend,
+            "folder": self.folder,
+            "options": dict(self.options),
+            "signature": self.signature.to_json(),
+            "threads": self.threads,
+        }
+
 
 def compare(
     candidates: Sequence[Candidate],
@@ -82,7 +92,7 @@ def compare(
             stack.enter_context(WorkerProcess(item.label, item.threads, program=item.program)) for item in candidates
         ]
         for worker, item in zip(workers, candidates, strict=True):
-            _load(worker, item, path)
+            worker.ask("load", **item.how_to_load(), requests=path)
         guesses = [_warm(worker, len(requests), warmup) for worker in workers]
         plan = plan_turns(
             guesses, num_requests=len(requests), rounds=rounds, calls=calls, budget_s=budget_s, pause_s=pause_s
@@ -138,18 +148,6 @@ def samples_per_second(profile: LatencyProfile, batch: int) -> Measurement:
     low, value, high = (1000 * batch / ms for ms in (profile.p50.high, profile.p50.value, profile.p50.low))
     return profile.p50.model_copy(
         update={"name": "throughput", "unit": "samples/s", "value": value, "low": low, "high": high}
-    )
-
-
-def _load(worker: WorkerProcess, item: Candidate, requests: Path) -> None:
-    worker.ask(
-        "load",
-        backend=item.backend,
-        folder=item.folder,
-        options=dict(item.options),
-        signature=item.signature.to_json(),
-        threads=item.threads,
-        requests=requests,
     )
 
 

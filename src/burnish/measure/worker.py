@@ -7,10 +7,13 @@ with one line:
         -> {"ok": {"num_requests": 64}}
     {"run": {"first": 0, "count": 64, "repeat": 2, "warmup": 3}}
         -> {"ok": {"ms": [...], "peak_memory_bytes": ...}}
+    {"predict": {"inputs", "outputs"}} -> {"ok": {}}
+    {"unload": {}} -> {"ok": {}}
     {"close": {}} -> {"ok": {}}, then the process ends
 
 `requests` is an .npz file whose arrays are named `<number>/<input>`. A run times `count` requests
-from `first` on, round and round, `repeat` times; `warmup` calls before that are not timed. An
+from `first` on, round and round, `repeat` times; `warmup` calls before that are not timed. `predict`
+answers the one request in the file `inputs` into the file `outputs`. An
 error is answered as `{"error": {"kind", "what", "where", "why", "help"}}`. What libraries print
 goes to stderr, so that the answers stay clean.
 """
@@ -63,16 +66,18 @@ class Worker:
                 return self.load(**body)
             case {"run": body}:
                 return self.run(**body)
-            case {"close": _}:
+            case {"predict": body}:
+                return self.predict(**body)
+            case {"close": _} | {"unload": _}:
                 return self.close()
         raise BurnishError("unknown message", where=", ".join(message))
 
     def load(
-        self, backend: str, folder: str, options: dict[str, Any], signature: str, threads: int, requests: str
+        self, backend: str, folder: str, options: dict[str, Any], signature: str, threads: int, requests: str = ""
     ) -> dict[str, Any]:
         """Open the executable and read the requests, which must fit the signature."""
         parsed = Signature.from_json(signature)
-        self._requests = read_requests(Path(requests))
+        self._requests = read_requests(Path(requests)) if requests else []
         for request in self._requests:
             check_inputs(request, parsed)
         self._executable = self.open(backend, Path(folder), options, parsed, threads)
@@ -87,18 +92,27 @@ class Worker:
 
     def run(self, first: int, count: int, repeat: int, warmup: int) -> dict[str, Any]:
         """Time `count * repeat` calls; `ms` has one number per call, in order."""
-        if self._executable is None:
-            raise BurnishError("run before load")
+        executable = self._loaded()
         window = [self._requests[(first + i) % len(self._requests)] for i in range(count)]
         for index in range(warmup):
-            self._executable(window[index % count])
+            executable(window[index % count])
         times: list[float] = []
         for _ in range(repeat):
             for request in window:
                 start = time.perf_counter_ns()
-                self._executable(request)
+                executable(request)
                 times.append((time.perf_counter_ns() - start) / 1e6)
         return {"ms": times, "peak_memory_bytes": peak_memory_bytes()}
+
+    def predict(self, inputs: str, outputs: str) -> dict[str, Any]:
+        """Answer one request from file to file."""
+        write_requests(Path(outputs), [self._loaded()(read_requests(Path(inputs))[0])])
+        return {}
+
+    def _loaded(self) -> Executable:
+        if self._executable is None:
+            raise BurnishError("nothing is loaded")
+        return self._executable
 
     def close(self) -> dict[str, Any]:
         """Release the executable."""

@@ -57,6 +57,11 @@ class WorkerProcess:
         _open(self._process.stdout).close()
         self._log.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
     def ask(self, verb: str, **body: Any) -> dict[str, Any]:
         """One message and its answer.
 

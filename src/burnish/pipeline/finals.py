@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.backends.backend import Executable
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
 from burnish.core.measurement import LatencyProfile, Measurement
 from burnish.data.split import Split
 from burnish.measure.latency import ratio
+from burnish.measure.predictor import Predictor
 from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
@@ -58,9 +58,9 @@ class Finals:
     def run(self) -> tuple[list[Finalist], list[Point]]:
         """All finalists with their points; the base on the reference backend comes first."""
         finalists = self._build()
-        with self.bench.progress.task("checking candidates", total=len(finalists)) as task:
+        with self._predictor() as predictor, self.bench.progress.task("checking candidates", len(finalists)) as task:
             for finalist in finalists:
-                self._check(finalist)
+                self._check(finalist, predictor)
                 task.advance(note=finalist.label)
         finalists = self._running(finalists)
         share = self.bench.compile.seconds / len(self.bench.served)
@@ -81,9 +81,9 @@ class Finals:
         workload = self.bench.workload
         scored = []
         base: Array | None = None
-        with self.bench.progress.task("reading the test rows", total=len(finalists)) as task:
+        with self._predictor() as predictor, self.bench.progress.task("reading the test rows", len(finalists)) as task:
             for finalist, point in zip(finalists, points, strict=True):
-                found = self._predict(finalist, workload.test) if finalist.exact else None
+                found = self._predict(finalist, workload.test, predictor) if finalist.exact else None
                 if base is None:
                     base = found
                 task.advance(note=finalist.label)
@@ -161,13 +161,13 @@ class Finals:
             finalists.sort(key=lambda f: (f.stage, f.built.backend.name != reference))
         return finalists
 
-    def _check(self, finalist: Finalist) -> None:
+    def _check(self, finalist: Finalist, predictor: Predictor) -> None:
         workload = self.bench.workload
         if finalist.stage not in self._exact:
             self._exact[finalist.stage] = predict_module(finalist.variant.module, workload.validation)
         wanted = self._exact[finalist.stage]
         try:
-            found = self._predict(finalist, workload.validation)
+            found = self._predict(finalist, workload.validation, predictor)
         except BurnishError as error:
             finalist.exact, finalist.reason = False, "; ".join(part for part in (error.what, error.why) if part)
             return
@@ -181,15 +181,12 @@ class Finals:
             change = f"{workload.metric.name} {exact:.4f} becomes {got:.4f}"
             finalist.exact, finalist.reason = False, f"not exact enough: {change} (tolerance {tolerance:g})"
 
-    def _predict(self, finalist: Finalist, split: Split) -> Array:
-        built = finalist.built
-        executable: Executable = built.backend.load(
-            built.folder, built.options, signature=self.bench.workload.signature, threads=self.bench.threads
-        )
-        try:
-            return predictions(executable, split)
-        finally:
-            executable.close()
+    def _predictor(self) -> Predictor:
+        return Predictor(self.bench.threads, self.bench.folder)
+
+    def _predict(self, finalist: Finalist, split: Split, predictor: Predictor) -> Array:
+        with predictor.opened(self.bench.candidate(finalist.built, finalist.label)) as run:
+            return predictions(run, split)
 
     def _point(self, finalist: Finalist, base: Finalist) -> Point:
         workload = self.bench.workload

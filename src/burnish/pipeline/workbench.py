@@ -158,17 +158,8 @@ class Workbench:
 
         Raises `Unsupported` when one of them does not run.
         """
-        candidates = [
-            Candidate(
-                label=label,
-                backend=item.backend.name,
-                folder=item.folder,
-                options=dict(item.options),
-                signature=self.workload.signature,
-                threads=self.threads,
-            )
-            for label, item in zip(labels or [b.label for b in built], built, strict=True)
-        ]
+        names = labels or [item.label for item in built]
+        candidates = [self.candidate(item, label) for item, label in zip(built, names, strict=True)]
         try:
             return compare(
                 candidates,
@@ -182,6 +173,17 @@ class Workbench:
             raise
         except BurnishError as error:
             raise Unsupported("the compiled model does not run", where=error.where, why=_why(error)) from error
+
+    def candidate(self, built: Built, label: str) -> Candidate:
+        """What a process of its own needs to run it."""
+        return Candidate(
+            label=label,
+            backend=built.backend.name,
+            folder=built.folder,
+            options=dict(built.options),
+            signature=self.workload.signature,
+            threads=self.threads,
+        )
 
     def requests(self, served: Served, count: int = 48) -> list[Request]:
         """Real validation rows at the served shape; a size of 0 keeps the rows' own."""
