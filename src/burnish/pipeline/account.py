@@ -21,9 +21,7 @@ def layer_rows(base: Variant, final: Variant, evidence: Sequence[Evidence], prec
         weight = part._parameters.get("weight")
         if weight is None or weight.dim() < 2 or name not in after:
             continue
-        new = after[name]._parameters["weight"]
-        if new is None:
-            continue
+        new = after[name]._parameters.get("weight")
         transposed = isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
         axis = 1 if transposed or isinstance(part, nn.Embedding) else 0
         rows.append(
@@ -31,10 +29,10 @@ def layer_rows(base: Variant, final: Variant, evidence: Sequence[Evidence], prec
                 name=name,
                 kind=type(part).__name__,
                 width_before=weight.shape[axis],
-                width_after=new.shape[axis],
+                width_after=0 if new is None else new.shape[axis],
                 precision="int8" if name in in_int8 else precision,
                 parameters_before=weight.numel(),
-                parameters_after=new.numel(),
+                parameters_after=0 if new is None else new.numel(),
             )
         )
     return tuple(rows)

@@ -12,22 +12,29 @@ Costs: the recovery training. Sources: DepGraph (CVPR 2023) for coupled layers, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from burnish.core.doors import CRITERIA
 from burnish.core.errors import NoEffect, RecipeError, Unsupported
 from burnish.core.evidence import Change, Skip
+from burnish.core.manifest import Record
 from burnish.core.noun import Field, model_validator
+from burnish.data.split import Batch
+from burnish.model.branch import branch_record, replay_branches
 from burnish.model.surgery import resize_record, snapshot
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
+from burnish.passes.pruning.branches import drop_branch
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.explain import explain
 from burnish.passes.pruning.plan import Amount, Ranking, Request, make_plan
 from burnish.passes.pruning.recalibrate import recalibrate
 
+_MEAN_BATCHES = 8
+_NORM_BATCHES = 20
 _AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
 
 
@@ -41,8 +48,9 @@ class Prune(Pass):
     criterion: str = Field(default="taylor", description="how channels are scored; `burnish list criteria`")
     ranking: Ranking = Field(default="global", description="global, local (each layer) or isomorphic (alike layers)")
     max_ratio: float = Field(default=0.9, gt=0, lt=1, description="most that any one group may lose")
-    round_to: int = Field(default=0, ge=0, description="widths are multiples of this; 0 is an eighth of each layer")
+    round_to: int = Field(default=0, ge=0, description="widths are multiples of this; 0: about an eighth, times 16")
     streams: bool = Field(default=True, description="also cut channels that run through additions")
+    branches: bool = Field(default=False, description="also take whole residual branches out, with steps: 1")
     ignore: tuple[str, ...] = Field(default=(), description="paths of layers to leave alone")
     steps: int = Field(default=1, ge=1, description="cut and train back this many times, a part each time")
     score_rows: int = Field(default=2048, ge=32, description="training rows for gradients")
@@ -53,6 +61,8 @@ class Prune(Pass):
         given = [name for name in _AMOUNTS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(_AMOUNTS)} (given: {', '.join(given) or 'none'})")
+        if self.branches and self.steps > 1:
+            raise ValueError("branches go in one step: leave out `steps`")
         CRITERIA.get(self.criterion)
         return self
 
@@ -76,24 +86,29 @@ class Prune(Pass):
             raise RecipeError("a latency target needs a backend to measure on", where="prune.latency")
         before = snapshot(variant.module)
         work = variant.copy()
+        gone: dict[str, str] = {}
         notes: dict[str, Any] = {"criterion": self.criterion, "ranking": self.ranking}
         skipped: list[Skip] = []
         for step in range(self.steps):
-            work, skipped = self._step(work, context, step, notes)
+            work, skipped = self._step(work, context, step, notes, gone)
             if resize_record(before, work.module).data:
                 label = f"recover {step + 1}/{self.steps}"
                 notes["recovery"] = recover(work.module, context, self.recover, label=label)
-        record = resize_record(before, work.module)
-        if not record.data:
+        records = _records(variant, work, gone)
+        if not records:
             raise NoEffect("no channel was removed", where="prune", help="ask for more, or set a smaller round_to")
+        whole = tuple(Change(where=last, what="its whole branch is gone") for last in gone)
         return Outcome(
-            variant=Variant(module=work.module, records=(*variant.records, record)),
-            changes=_changes(before, snapshot(work.module)),
+            variant=Variant(module=work.module, records=(*variant.records, *records)),
+            changes=(*_changes(before, snapshot(work.module)), *whole),
             skipped=tuple(skipped),
             notes=notes,
         )
 
-    def _step(self, work: Variant, context: Context, step: int, notes: dict[str, Any]) -> tuple[Variant, list[Skip]]:
+    def _step(
+        self, work: Variant, context: Context, step: int, notes: dict[str, Any], whole: dict[str, str]
+    ) -> tuple[Variant, list[Skip]]:
+        """One cut; the branches that went are added to `whole`: last layer -> the norm behind it."""
         graph, skipped = explain(work.module, context.examples, self.ignore, self.streams)
         request = Request(
             amount=self._amount,
@@ -103,6 +118,7 @@ class Prune(Pass):
             max_ratio=self.max_ratio,
             round_to=self.round_to,
             score_rows=self.score_rows,
+            branches=self.branches,
         )
         plan = make_plan(work, graph.groups, request, context, epoch=step)
         for group in plan.groups:
@@ -110,10 +126,16 @@ class Prune(Pass):
             if gone:
                 graph.remove(group, gone)
                 retune(graph.module, group, len(gone))
-        drawn = context.train.shuffled(64, seed=context.seed, epoch=step)
-        recalibrate(graph.module, (batch for batch, _ in zip(drawn, range(20), strict=False)))
+        means = [batch.inputs for batch, _ in zip(self._drawn(context, step), range(_MEAN_BATCHES), strict=False)]
+        whole |= dict(drop_branch(graph.module, group, means) for group in plan.groups if not plan.widths[group.name])
+        recalibrate(
+            graph.module, (batch for batch, _ in zip(self._drawn(context, step), range(_NORM_BATCHES), strict=False))
+        )
         notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
         return Variant(module=graph.module), [*skipped, *plan.skipped]
+
+    def _drawn(self, context: Context, step: int) -> Iterator[Batch]:
+        return context.train.shuffled(64, seed=context.seed, epoch=step)
 
     @property
     def _amount(self) -> Amount:
@@ -123,6 +145,16 @@ class Prune(Pass):
     def _keep(self) -> float:
         value = float(getattr(self, self._amount))
         return 1 - value if self._amount == "ratio" else value
+
+
+def _records(start: Variant, end: Variant, gone: Mapping[str, str]) -> tuple[Record, ...]:
+    """First the branches that are gone, then the layers that changed their size."""
+    if not gone:
+        resized = resize_record(snapshot(start.module), end.module)
+        return (resized,) if resized.data else ()
+    branches = branch_record(end.module, gone)
+    without = replay_branches(copy.deepcopy(start.module), branches)
+    return (branches, resize_record(snapshot(without), end.module))
 
 
 def _changes(before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]]) -> tuple[Change, ...]:

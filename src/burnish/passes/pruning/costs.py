@@ -49,7 +49,7 @@ class TableCost:
     """Milliseconds from a table measured group by group, times taken to add up.
 
     `table[name]` maps a width in blocks to the milliseconds saved against full width; between two
-    measured widths the line between them is taken.
+    measured widths the line between them is taken, but nothing leads to 0, where the layers are gone.
     """
 
     def __init__(self, full_ms: float, table: Mapping[str, Mapping[int, float]], blocks: Mapping[str, int]) -> None:
@@ -62,6 +62,8 @@ class TableCost:
 
     def _saved(self, name: str, width: int) -> float:
         points = self._points[name]
+        if width > 0:
+            points = [point for point in points if point[0] > 0]
         if width <= points[0][0]:
             return points[0][1]
         for (low, low_ms), (high, high_ms) in itertools.pairwise(points):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
 from burnish.model.onnx_graph import refuse_graph
+from burnish.passes.pruning.branches import proven_branches
 from burnish.passes.pruning.equivalence import proven
 from burnish.passes.pruning.groups import Graph, Group, trace
 
@@ -30,6 +31,7 @@ def explain(
         graph.groups = [g for g in graph.groups if not g.stream]
     graph.groups, faulty = proven(graph, inputs)
     skipped += faulty
+    graph.groups = proven_branches(graph.module, graph.groups, inputs)
     if not graph.groups:
         reasons = "; ".join(f"{skip.where}: {skip.why}" for skip in skipped[:3])
         raise Unsupported(
@@ -44,6 +46,7 @@ def describe(groups: Sequence[Group], skipped: Sequence[Skip]) -> str:
     for group in groups:
         unit = f" in blocks of {group.block}" if group.block > 1 else ""
         inside = ", ".join(f"{m.name} ({m.side})" for m in group.members)
-        lines.append(f"{group.name}: {group.kind}, {group.channels} channels{unit}: {inside}")
+        whole = ", may go whole" if group.branch else ""
+        lines.append(f"{group.name}: {group.kind}, {group.channels} channels{unit}{whole}: {inside}")
     lines += [f"left alone: {skip.where}: {skip.why}" for skip in skipped]
     return "\n".join(lines)

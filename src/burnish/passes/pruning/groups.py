@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -47,6 +47,7 @@ class Group:
 
     `stream` marks a group that runs through several blocks of the network by additions. `fused`
     marks heads whose queries, keys and values are rows of one layer; Torch-Pruning does not know these.
+    `branch` marks a group whose only reader adds to a stream: it may go whole.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Group:
     members: tuple[Member, ...]
     stream: bool
     fused: bool = False
+    branch: bool = False
 
     @property
     def num_blocks(self) -> int:
@@ -136,6 +138,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
     heads = attention_projections(module, inputs)
     shared = _sharing(module)
     seen: set[str] = set()
+    streams: set[str] = set()
     for root in [layer for layer in result.graph.module2node if isinstance(layer, (*_CONVS, nn.Linear))]:
         if root not in names or names[root] in seen:
             continue
@@ -145,6 +148,8 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
             result.skipped.append(Skip(where=names[root], why=f"cannot be followed: {_shown(error)}"))
             continue
         seen.update(member.name for member in group.members if member.side == "out")
+        if group.stream:
+            streams.update(member.name for member in group.producers())
         reason = _why_not(group, heads, shared, ignored)
         if reason:
             result.skipped.append(Skip(where=group.name, why=reason))
@@ -154,7 +159,15 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
     named = {group.name: group for group in fused if not _why_not(group, {}, shared, ignored)}
     result.skipped = [skip for skip in result.skipped if skip.where not in named]
     result.groups += named.values()
+    result.groups = [replace(group, branch=_is_branch(group, streams)) for group in result.groups]
     return result
+
+
+def _is_branch(group: Group, streams: Container[str]) -> bool:
+    readers = group.consumers()
+    if group.stream or group.fused or len(readers) != 1 or not isinstance(readers[0].layer, (*_CONVS, nn.Linear)):
+        return False
+    return readers[0].name in streams and not _is_depthwise(readers[0].layer)
 
 
 def _coupled(graph: Any, root: nn.Module) -> Any:

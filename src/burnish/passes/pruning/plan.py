@@ -34,11 +34,15 @@ class Request:
     max_ratio: float
     round_to: int
     score_rows: int
+    branches: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Widths in blocks by group name, the scores they were chosen by, and what was left alone."""
+    """Widths in blocks by group name, the scores they were chosen by, and what was left alone.
+
+    A width of 0 takes the whole branch out: one block stays, which nobody reads.
+    """
 
     groups: list[Group]
     widths: dict[str, int]
@@ -49,7 +53,7 @@ class Plan:
     def channels_to_cut(self, group: Group) -> list[int]:
         """Root channels of the lowest-scored blocks that the plan removes."""
         order = self.scores[group.name].sort(stable=True).indices.tolist()
-        gone = sorted(order[: group.num_blocks - self.widths[group.name]])
+        gone = sorted(order[: group.num_blocks - max(1, self.widths[group.name])])
         return [block * group.block + i for block in gone for i in range(group.block)]
 
 
@@ -107,7 +111,9 @@ def _by_latency(
 ) -> tuple[solver.Widths, dict[str, Any]]:
     if context.cost is None:
         raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
-    table, shown = measure_table(variant, groups, context.examples, context.cost, context.progress)
+    table, shown = measure_table(
+        variant, groups, context.examples, context.cost, context.progress, branches=request.branches
+    )
     target = request.keep * table.full_ms
     goal = target
     tries: list[dict[str, float]] = []
@@ -147,11 +153,22 @@ def _scores(
     return block_scores(groups, criterion, gates, context.seed)
 
 
+def liked_step(channels: int) -> int:
+    """Between two widths worth having: about an eighth of the layer, in multiples of 16 from 32 channels on.
+
+    Kernels compute 16 channels at once and pad the last ones, so 20 of 32 channels cost as much as all.
+    """
+    if channels < 16:
+        return max(1, channels // 8)
+    return min(channels // 2, max(16, round(channels / 128) * 16))
+
+
 def _choices(group: Group, request: Request) -> list[int]:
-    step = max(1, (request.round_to or group.channels // 8) // group.block)
+    step = max(1, (request.round_to or liked_step(group.channels)) // group.block)
     least = max(1, round(group.num_blocks * (1 - request.max_ratio)))
     inner = [width for width in range(step, group.num_blocks, step) if width >= least]
-    return [*inner, group.num_blocks]
+    whole = [0] if request.branches and group.branch else []
+    return [*whole, *inner, group.num_blocks]
 
 
 def _scope(group: Group, ranking: Ranking) -> str:

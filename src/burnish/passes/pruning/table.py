@@ -14,6 +14,7 @@ from torch import Tensor
 
 from burnish.core.progress import Progress
 from burnish.model.variant import Variant
+from burnish.passes.pruning.branches import drop_branch
 from burnish.passes.pruning.costs import TableCost
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.groups import Group, dependencies
@@ -25,6 +26,7 @@ def measure_table(
     inputs: Mapping[str, Tensor],
     cost: Callable[[Sequence[Variant]], list[float]],
     progress: Progress,
+    branches: bool = False,
 ) -> tuple[TableCost, dict[str, dict[int, float]]]:
     """A cost function in ms, and the raw table: kind of group -> width in channels -> ms saved each."""
     kinds: dict[str, list[Group]] = {}
@@ -33,7 +35,10 @@ def measure_table(
     entries: list[tuple[str, int]] = []
     variants = [variant]
     for key, alike in kinds.items():
-        for width in sorted({max(1, alike[0].num_blocks * quarter // 4) for quarter in (1, 2, 3)}):
+        widths = {max(1, alike[0].num_blocks * quarter // 4) for quarter in (1, 2, 3)}
+        if branches and all(group.branch for group in alike):
+            widths.add(0)
+        for width in sorted(widths):
             if width < alike[0].num_blocks:
                 entries.append((key, width))
                 cut = {group.name: width for group in alike}
@@ -58,13 +63,19 @@ def cut_to(
     groups: Sequence[Group],
     inputs: Mapping[str, Tensor],
 ) -> Variant:
-    """A copy of the variant with each named group cut to that many blocks: the last ones go."""
+    """A copy of the variant with each named group cut to that many blocks: the last ones go.
+
+    A width of 0 takes the branch out.
+    """
     graph = dependencies(copy.deepcopy(variant.module), inputs)
     for group in groups:
-        gone = list(range(widths.get(group.name, group.num_blocks) * group.block, group.channels))
+        gone = list(range(max(1, widths.get(group.name, group.num_blocks)) * group.block, group.channels))
         if gone:
             graph.remove(group, gone)
             retune(graph.module, group, len(gone))
+    for group in groups:
+        if widths.get(group.name) == 0:
+            drop_branch(graph.module, group, [inputs])
     return Variant(module=graph.module, records=variant.records, precision=variant.precision)
 
 
