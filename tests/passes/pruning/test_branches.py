@@ -15,7 +15,7 @@ from burnish.core.doors import BACKENDS
 from burnish.core.errors import ArtifactError, RecipeError
 from burnish.core.manifest import Record
 from burnish.measure.size import macs
-from burnish.model.branch import Constant, replay_branches
+from burnish.model.branch import Constant, branch_record, replay_branches
 from burnish.model.replay import replay
 from burnish.model.variant import Variant, predict
 from burnish.passes.kinds.prune import Prune
@@ -28,7 +28,7 @@ from tests.passes.models import Attention, Flatten
 
 
 class InPlace(nn.Module):
-    """The addition writes into the branch, so a broadcast constant cannot stand there."""
+    """The addition writes into the branch, as torchvision's residual networks do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,9 +73,30 @@ def test_heads_and_hidden_units_may_go():
     assert set(found.values()) == {"out", "down"}
 
 
-def test_nothing_may_go_where_nothing_is_added_or_the_addition_writes_into_the_branch():
+def test_nothing_may_go_where_nothing_is_added():
     assert branches(Flatten(), {"x": torch.randn(2, 1, 8, 8)}) == {}
-    assert branches(InPlace(), {"image": torch.randn(2, 3, 8, 8)}) == {}
+
+
+def test_a_sum_that_is_written_into_the_branch_gets_a_constant_of_full_size():
+    torch.manual_seed(0)
+    module = InPlace().eval()
+    graph, _ = explain(module, IMAGES)
+    (group,) = (group for group in graph.groups if group.branch)
+    assert group.spread and group.consumers()[0].name == "down"
+    work = InPlace().eval()
+    work.load_state_dict(module.state_dict())
+    gone = dict([drop_branch(work, group, [IMAGES])])
+    again = replay_branches(InPlace(), branch_record(work, gone)).eval()
+    again.load_state_dict(work.state_dict())
+    torch.testing.assert_close(predict(again, IMAGES), predict(work, IMAGES))
+    work.train()(**IMAGES).sum().backward()
+    assert work.down.value.grad is not None
+
+
+def test_a_network_of_torchvision_can_lose_branches():
+    models = pytest.importorskip("torchvision.models")
+    graph, _ = explain(models.resnet18(num_classes=5).eval(), {"x": torch.randn(2, 3, 64, 64)})
+    assert sum(group.branch for group in graph.groups) == 8
 
 
 def test_explain_says_so():

@@ -30,10 +30,20 @@ def proven_branches(module: nn.Module, groups: Sequence[Group], inputs: Inputs) 
     Proof: with the last layer's weights at zero the branch is constant, and taking it out must not change the
     outputs.
     """
-    branches = [group for group in groups if group.branch]
-    if not branches or _right(module, branches, inputs):
-        return list(groups)
-    return [replace(group, branch=_right(module, [group], inputs)) if group.branch else group for group in groups]
+    for spread in (False, True):
+        tried = [replace(group, spread=spread) for group in groups]
+        branches = [group for group in tried if group.branch]
+        if not branches or _right(module, branches, inputs):
+            return tried
+    return [_alone(module, group, inputs) if group.branch else group for group in groups]
+
+
+def _alone(module: nn.Module, group: Group, inputs: Inputs) -> Group:
+    """The group as it may go when it goes alone."""
+    for spread in (False, True):
+        if _right(module, [tried := replace(group, spread=spread)], inputs):
+            return tried
+    return replace(group, branch=False)
 
 
 def drop_branch(module: nn.Module, group: Group, batches: Iterable[Inputs]) -> tuple[str, str]:
@@ -62,7 +72,7 @@ def drop_branch(module: nn.Module, group: Group, batches: Iterable[Inputs]) -> t
     mean = total / count
     places = 0 if axis == -1 else _places(module.get_submodule(last))
     value = mean if axis == -1 else mean.reshape(1, -1, *[1] * places)
-    replace_branch(module, last, norm, value)
+    replace_branch(module, last, norm, value, group.spread)
     return last, norm
 
 

@@ -47,7 +47,8 @@ class Group:
 
     `stream` marks a group that runs through several blocks of the network by additions. `fused`
     marks heads whose queries, keys and values are rows of one layer; Torch-Pruning does not know these.
-    `branch` marks a group whose only reader adds to a stream: it may go whole.
+    `branch` marks a group whose only reader adds to a stream: it may go whole, when `spread` with a constant
+    of the full size in its place.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Group:
     stream: bool
     fused: bool = False
     branch: bool = False
+    spread: bool = False
 
     @property
     def num_blocks(self) -> int:
