@@ -4,8 +4,8 @@ What leaves is chosen by a criterion (`taylor` knows the task, `l1` costs nothin
 channel ratio or by a target in parameters, multiply-adds or measured latency on the backend that
 will serve. With a latency target each kind of layer is first timed at several widths there, because
 time does not follow multiply-adds. With `branches` a residual branch may go whole, its mean staying in its
-place: narrow networks get faster by layers, not by channels. Afterwards BatchNorm statistics are taken anew and the model is
-trained back, by default with the uncompressed model as teacher.
+place: narrow networks get faster by layers, not by channels. Afterwards BatchNorm statistics are taken anew
+and the model is trained back, by default with the uncompressed model as teacher.
 
 Costs: the recovery training. Sources: DepGraph (CVPR 2023) for coupled layers, Molchanov et al.
 (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
