@@ -100,17 +100,18 @@ def test_the_same_model_gives_the_same_file_whatever_was_converted_before(tmp_pa
 
 
 class Words(torch.nn.Module):
-    """A table of 3,000 words, averaged, into two classes; or, tied, into the words themselves."""
+    """A table of 3,000 words, averaged and mixed, into two classes; or, tied, into the words themselves."""
 
     def __init__(self, tied: bool) -> None:
         super().__init__()
         self.table = torch.nn.Embedding(3000, 64)
+        self.mix = torch.nn.Sequential(torch.nn.Linear(64, 1024), torch.nn.GELU(), torch.nn.Linear(1024, 64))
         self.head = torch.nn.Linear(64, 3000 if tied else 2, bias=False)
         if tied:
             self.head.weight = self.table.weight
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
-        scores: torch.Tensor = self.head(self.table(words).mean(1))
+        scores: torch.Tensor = self.head(self.mix(self.table(words).mean(1)))
         return scores
 
 
@@ -127,7 +128,7 @@ def test_tables_of_a_16_bit_program_are_stored_in_8_bits_unless_they_are_also_mu
     words = {"words": torch.randint(0, 3000, (4, 9))}
     bf16 = {"precision": "bf16"}
     PART.build(Program(signature=signature, examples=words, module=module), tmp_path, bf16)
-    assert (tmp_path / "model.bin").stat().st_size < bytes_a_number * 3000 * 64 + 10_000
+    assert (tmp_path / "model.bin").stat().st_size < bytes_a_number * 3000 * 64 + 2.1 * 2 * 1024 * 64 + 20_000
     executable = PART.load(tmp_path, F32, signature=signature, threads=1)
     found = executable(to_numpy(words))["scores"]
     executable.close()

@@ -99,10 +99,10 @@ class OpenVINO(Backend):
         model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
         _name(model, program.signature)
         half = _precision(options) == "bf16" and program.precision == "fp32"
-        if half:
-            _shrink_tables(model)
         path = folder / MODEL_FILE
         openvino.save_model(model, path, compress_to_fp16=half)
+        if half:
+            _shrink_tables(path)
         path.write_text(_numbered_anew(path.read_text()))
         _try(folder, options)
 
@@ -142,26 +142,35 @@ def _compile(folder: Path, settings: dict[str, Any]) -> Any:
         raise ArtifactError("OpenVINO cannot compile this model", where=str(path), why=str(error)) from error
 
 
-def _shrink_tables(model: Any) -> None:
+def _shrink_tables(path: Path) -> None:
     """Store large embedding tables as int8: q = round(row / scale), scale = max |row| / 127.
 
     The CPU plugin gathers int8 rows and scales only those. A table that is also multiplied (tied weights)
-    stays whole.
+    stays as it is. OpenVINO would compress nothing else in a model that has such tables, so this comes last.
     """
+    import openvino
     from openvino import opset13 as op
 
+    model = _core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    found = False
     for node in [node for node in model.get_ops() if node.get_type_name() == "Gather"]:
         source = node.input_value(0)
+        while source.get_node().get_type_name() == "Convert" and len(source.get_target_inputs()) == 1:
+            source = source.get_node().input_value(0)
         table = source.get_node()
         if table.get_type_name() != "Constant" or len(source.get_target_inputs()) != 1:
             continue
         values = table.get_data()
         if values.ndim != 2 or values.dtype.kind != "f" or values.size < _LARGE_TABLE:
             continue
-        scale = np.maximum(np.abs(values).max(1, keepdims=True), 1e-8).astype(np.float32) / 127
+        values = values.astype(np.float32)
+        scale = np.maximum(np.abs(values).max(1, keepdims=True), 1e-8) / 127
         rounded = np.round(values / scale).astype(np.int8)
         small = op.multiply(op.convert(op.constant(rounded), np.float32), op.constant(scale))
         node.input(0).replace_source_output(small.output(0))
+        found = True
+    if found:
+        openvino.save_model(model, path, compress_to_fp16=False)
 
 
 def _try(folder: Path, options: Options) -> None:
