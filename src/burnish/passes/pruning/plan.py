@@ -158,9 +158,9 @@ def liked_step(channels: int) -> int:
 
     Kernels compute 16 channels at once and pad the last ones, so 20 of 32 channels cost as much as all.
     """
-    if channels < 16:
+    if channels < 32:
         return max(1, channels // 8)
-    return min(channels // 2, max(16, round(channels / 128) * 16))
+    return max(16, round(channels / 128) * 16)
 
 
 def _choices(group: Group, request: Request) -> list[int]:
