@@ -134,3 +134,16 @@ def test_tables_of_a_16_bit_program_are_stored_in_8_bits_unless_they_are_also_mu
     executable.close()
     expected = predict(module, words)[0].numpy()
     assert np.abs(found - expected).max() < 0.02 * expected.std()
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_the_same_model_gives_the_same_files_whatever_came_before(tmp_path, precision):
+    torch.manual_seed(0)
+    program = Program(signature=image_signature(), examples=image_inputs(2), module=TinyImages().eval())
+    files = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        PART.build(program, folder, {"precision": precision})
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert files[0] == files[1]

@@ -30,8 +30,8 @@ MODEL_FILE = "model.xml"
 
 _HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNCell", "RNNSeq", "ScaledDotProductAttention"}
 _LARGE_TABLE = 1 << 16
-_AUTOMATIC = re.compile(r'<layer id="\d+" name="([A-Z][A-Za-z0-9]*_\d+)"')
-_WORD = re.compile(r"\b[A-Z][A-Za-z0-9]*_\d+\b")
+_AUTOMATIC = re.compile(r'<layer id="\d+" name="([A-Z][A-Za-z0-9]*_\d+)(?:_compressed)?"')
+_WORD = re.compile(r"\b[A-Z][A-Za-z0-9]*_\d+(?=_compressed\b|\b)")
 _NET = re.compile(r'<net name="[^"]*"')
 _PRECISIONS = {"i8": "int8", "u8": "int8", "f32": "fp32", "f16": "fp16"}
 
