@@ -4,8 +4,7 @@ import pytest
 
 from burnish.core.errors import BurnishError, UnknownName
 from burnish.core.measurement import LatencyProfile, Measurement
-from burnish.measure import latency
-from burnish.measure.latency import compare, ratio, samples_per_second, throughput
+from burnish.measure.latency import compare, ratio, samples_per_second
 from tests.measure.sample import candidate, requests
 
 
@@ -71,17 +70,3 @@ def test_samples_per_second_turns_the_bounds_round():
     found = samples_per_second(profile((1.0,)), batch=8)
     assert (found.low, found.value, found.high) == (1600.0, 2000.0, 4000.0)
     assert found.unit == "samples/s"
-
-
-def test_throughput_by_batch_size(monkeypatch):
-    asked = []
-
-    def fake(candidates, items, *, served_label, budget_s, **_):
-        asked.append((served_label, len(items[0]["x"]), budget_s))
-        return [profile((1.0,)) for _ in candidates]
-
-    monkeypatch.setattr(latency, "compare", fake)
-    (row,) = throughput([candidate("a", 1.0)], {1: requests(), 8: requests(batch=8)}, budget_s=10)
-    assert asked == [("batch 1", 1, 5.0), ("batch 8", 8, 5.0)]
-    assert row["8"].value == 2000
-    assert row["1"].value == 250

@@ -121,28 +121,6 @@ def ratio(profile: LatencyProfile, baseline: LatencyProfile) -> Ratio:
     return Ratio(baseline=baseline.label, value=float(middle), low=float(low), high=float(high))
 
 
-def throughput(
-    candidates: Sequence[Candidate],
-    requests: Mapping[int, Sequence[Request]],
-    *,
-    rounds: int = 6,
-    budget_s: float = 30.0,
-    progress: Progress | None = None,
-) -> list[dict[str, Measurement]]:
-    """Samples per second of each candidate, by batch size (as text), when calls follow each other.
-
-    `requests` gives, per batch size, requests of that many samples. `budget_s` is shared by the sizes.
-    """
-    found: list[dict[str, Measurement]] = [{} for _ in candidates]
-    for batch, items in requests.items():
-        label = f"batch {batch}"
-        share = budget_s / len(requests)
-        profiles = compare(candidates, items, served_label=label, rounds=rounds, budget_s=share, progress=progress)
-        for row, profile in zip(found, profiles, strict=True):
-            row[str(batch)] = samples_per_second(profile, batch)
-    return found
-
-
 def samples_per_second(profile: LatencyProfile, batch: int) -> Measurement:
     """Throughput of calls that follow each other, from the latency of a batch."""
     low, value, high = (1000 * batch / ms for ms in (profile.p50.high, profile.p50.value, profile.p50.low))

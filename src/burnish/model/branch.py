@@ -32,8 +32,7 @@ class Constant(nn.Module):
         if not self.spread:
             return value
         sizes = list(x.shape)
-        axis = 1 if value.dim() > 1 else x.dim() - 1
-        sizes[axis] = self.value.shape[axis if value.dim() > 1 else 0]
+        sizes[1 if value.dim() > 1 else -1] = value.numel()
         return value.expand(sizes).clone()
 
 

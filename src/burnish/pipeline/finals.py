@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
-from burnish.core.measurement import LatencyProfile, Measurement
+from burnish.core.measurement import LatencyProfile
 from burnish.data.split import Split
-from burnish.measure.latency import ratio
+from burnish.measure.latency import ratio, samples_per_second
 from burnish.measure.predictor import Predictor
 from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
@@ -108,22 +108,9 @@ class Finals:
             else:
                 profiles = self.bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
             for i, profile in zip(pair, profiles, strict=True):
-                rates = {**result[i].throughput, str(batch): self._rate(batch, profile)}
+                rates = {**result[i].throughput, str(batch): samples_per_second(profile, batch)}
                 result[i] = result[i].model_copy(update={"throughput": rates})
         return result
-
-    def _rate(self, batch: int, profile: LatencyProfile) -> Measurement:
-        p50 = profile.p50
-        return Measurement(
-            name="throughput",
-            value=1e3 * batch / p50.value,
-            unit="samples/s",
-            low=1e3 * batch / p50.high,
-            high=1e3 * batch / p50.low,
-            n=p50.n,
-            protocol=p50.protocol,
-            machine=self.machine,
-        )
 
     def _running(self, finalists: Sequence[Finalist]) -> list[Finalist]:
         """Those that answered every validation row; the others are dropped, with the reason."""

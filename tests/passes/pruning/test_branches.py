@@ -20,7 +20,7 @@ from burnish.model.replay import replay
 from burnish.model.variant import Variant, predict
 from burnish.passes.kinds.prune import Prune
 from burnish.passes.kinds.quantize import Quantize
-from burnish.passes.pruning.branches import drop_branch
+from burnish.passes.pruning.branches import drop_branch, still_branch
 from burnish.passes.pruning.explain import describe, explain
 from burnish.workloads.resnet import ResNet
 from tests import tiny
@@ -153,6 +153,28 @@ def test_the_records_bring_it_back(result: tuple[Variant, Variant]):
 def test_a_record_of_another_architecture_is_refused(result: tuple[Variant, Variant]):
     with pytest.raises(ArtifactError, match="the architecture differs"):
         replay_branches(Attention(), result[1].records[0])
+
+
+@pytest.mark.parametrize("kind", ["norm behind", "no norm"])
+def test_the_mean_is_that_of_the_branch_before_it_was_cut(kind: str):
+    module, inputs, last, tail = (
+        (resnet(), IMAGES, "stages.0.1.conv2", "stages.0.1.norm2")
+        if kind == "norm behind"
+        else (Attention().eval(), TOKENS, "down", "down")
+    )
+    seen: list[Tensor] = []
+    handle = module.get_submodule(tail).register_forward_hook(lambda m, i, o: seen.append(o))
+    predict(module, inputs)
+    handle.remove()
+    wanted = seen[0].mean((0, 2, 3)) if kind == "norm behind" else seen[0].mean((0, 1))
+    graph, _ = explain(module, inputs)
+    group = next(group for group in graph.groups if group.branch and group.consumers()[0].name == last)
+    still_branch(graph.module, group, [inputs])
+    graph.remove(group, list(range(1, group.channels)))
+    drop_branch(graph.module, group, [inputs])
+    constant = graph.module.get_submodule(last)
+    assert isinstance(constant, Constant)
+    torch.testing.assert_close(constant.value.flatten(), wanted, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["eager", "onnxruntime", "openvino"])

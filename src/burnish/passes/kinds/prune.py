@@ -28,7 +28,7 @@ from burnish.model.surgery import resize_record, snapshot
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
-from burnish.passes.pruning.branches import drop_branch
+from burnish.passes.pruning.branches import drop_branch, still_branch
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.explain import explain
 from burnish.passes.pruning.plan import Amount, Ranking, Request, make_plan
@@ -122,21 +122,23 @@ class Prune(Pass):
             branches=self.branches,
         )
         plan = make_plan(work, graph.groups, request, context, epoch=step)
+        going = [group for group in plan.groups if plan.widths[group.name] == 0]
+        means = [batch.inputs for batch in self._drawn(context, step, _MEAN_BATCHES)] if going else []
+        for group in going:
+            still_branch(graph.module, group, means)
         for group in plan.groups:
             gone = plan.channels_to_cut(group)
             if gone:
                 graph.remove(group, gone)
                 retune(graph.module, group, len(gone))
-        means = [batch.inputs for batch, _ in zip(self._drawn(context, step), range(_MEAN_BATCHES), strict=False)]
-        whole |= dict(drop_branch(graph.module, group, means) for group in plan.groups if not plan.widths[group.name])
-        recalibrate(
-            graph.module, (batch for batch, _ in zip(self._drawn(context, step), range(_NORM_BATCHES), strict=False))
-        )
+        whole |= dict(drop_branch(graph.module, group, means) for group in going)
+        recalibrate(graph.module, self._drawn(context, step, _NORM_BATCHES))
         notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
         return Variant(module=graph.module), [*skipped, *plan.skipped]
 
-    def _drawn(self, context: Context, step: int) -> Iterator[Batch]:
-        return context.train.shuffled(64, seed=context.seed, epoch=step)
+    def _drawn(self, context: Context, step: int, count: int) -> Iterator[Batch]:
+        drawn = context.train.shuffled(64, seed=context.seed, epoch=step)
+        return (batch for batch, _ in zip(drawn, range(count), strict=False))
 
     @property
     def _amount(self) -> Amount:

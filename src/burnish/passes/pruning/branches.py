@@ -8,7 +8,7 @@ this is what makes a network faster.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -46,15 +46,35 @@ def _alone(module: nn.Module, group: Group, inputs: Inputs) -> Group:
     return replace(group, branch=False)
 
 
-def drop_branch(module: nn.Module, group: Group, batches: Iterable[Inputs]) -> tuple[str, str]:
+def still_branch(module: nn.Module, group: Group, batches: Sequence[Inputs]) -> None:
+    """Let the branch give the mean of what it gives now, whatever happens to its inside from here on."""
+    last, norm, mean = _mean(module, group, batches)
+    layer = module.get_submodule(last)
+    with torch.no_grad():
+        layer.get_parameter("weight").zero_()
+        if norm and isinstance(found := module.get_submodule(norm).weight, Tensor):
+            found.zero_()
+            module.get_submodule(norm).get_parameter("bias").copy_(mean)
+        elif not norm:
+            layer.bias = nn.Parameter(mean)
+
+
+def drop_branch(module: nn.Module, group: Group, batches: Sequence[Inputs]) -> tuple[str, str]:
     """Replace the branch's last layer, and the BatchNorm behind it, by the mean of what they give.
 
     Gives their paths; "" when there is no such norm.
     """
+    last, norm, mean = _mean(module, group, batches)
+    layer = module.get_submodule(last)
+    value = mean if isinstance(layer, nn.Linear) else mean.reshape(1, -1, *[1] * _places(layer))
+    replace_branch(module, last, norm, value, group.spread)
+    return last, norm
+
+
+def _mean(module: nn.Module, group: Group, batches: Sequence[Inputs]) -> tuple[str, str, Tensor]:
+    """Paths of the branch's last layer and of the norm behind it, and the mean [C] of what they give."""
     last = group.consumers()[0].name
-    batches = list(batches)
     norm = _norm_behind(module, last, batches[0])
-    tail = module.get_submodule(norm or last)
     axis = -1 if isinstance(module.get_submodule(last), nn.Linear) else 1
     total, count = torch.zeros(()), 0
 
@@ -63,17 +83,13 @@ def drop_branch(module: nn.Module, group: Group, batches: Iterable[Inputs]) -> t
         rows = output.detach().float().movedim(axis, -1).flatten(0, -2)
         total, count = total + rows.sum(0), count + len(rows)
 
-    handle = tail.register_forward_hook(add)
+    handle = module.get_submodule(norm or last).register_forward_hook(add)
     try:
         for batch in batches:
             predict(module, batch)
     finally:
         handle.remove()
-    mean = total / count
-    places = 0 if axis == -1 else _places(module.get_submodule(last))
-    value = mean if axis == -1 else mean.reshape(1, -1, *[1] * places)
-    replace_branch(module, last, norm, value, group.spread)
-    return last, norm
+    return last, norm, total / count
 
 
 def _places(layer: nn.Module) -> int:

@@ -40,8 +40,8 @@ def noisiest(quantized: nn.Module, original: nn.Module, inputs: Mapping[str, Ten
     """Layers (in an ONNX graph: nodes) by the error of their output, the noisiest first."""
     if not (isinstance(original, OnnxGraph) and isinstance(quantized, OnnxGraph)):
         return [name for name, _ in worst_first(quantized, original, inputs)]
-    nodes = heavy_nodes(original.data)
-    kept = {name: output for name, output in nodes.items() if name in heavy_nodes(quantized.data)}
+    still_there = heavy_nodes(quantized.data)
+    kept = {name: output for name, output in heavy_nodes(original.data).items() if name in still_there}
     arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
     wanted, found = (g.outputs_of(with_outputs(g.data, list(kept.values())), arrays) for g in (original, quantized))
     return [name for name, _ in noise_ratios({name: (wanted[out], found[out]) for name, out in kept.items()})]
