@@ -110,3 +110,5 @@ def test_shipped_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]
     assert "workload: digits" in capsys.readouterr().out
     with pytest.raises(UnknownName, match="did you mean 'recipes'"):
         listing.show_list("recipe")
+    with pytest.raises(UnknownName, match=r"unknown recipe 'digit'\nhelp: did you mean 'digits'"):
+        listing.show_card("recipes/digit")

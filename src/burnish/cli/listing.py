@@ -36,7 +36,9 @@ def show_list(kind: str | None) -> None:
 def show_card(what: str) -> None:
     """Print the card of a part: its module's docstring and its settings. Imports that part only."""
     kind, _, recipe = what.partition("/")
-    if kind == _RECIPES and recipe in shipped_recipes():
+    if kind == _RECIPES:
+        if recipe not in shipped_recipes():
+            raise UnknownName(f"unknown recipe {recipe!r}", help=did_you_mean(recipe, shipped_recipes()))
         print_card(f"# {recipe} (recipe)\n\n```yaml\n{shipped_recipes()[recipe].read_text()}```")
         return
     door_name, name = find(what)

@@ -86,7 +86,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MissingData("the ONNX file cannot be read", where=str(path), why=str(error)) from error
+        raise MissingData(
+            "the ONNX file cannot be read", where=str(path), why=error.strerror or str(error), help="check the path"
+        ) from error
 
 
 def _pick(arrays: Mapping[str, NDArray[Any]], name: str, what: str, data: str) -> NDArray[Any]:
