@@ -166,3 +166,17 @@ def test_mean_of_tokens_only():
     nn.init.zeros_(model.head.bias)
     ids = torch.tensor([[2, 4, 99]])
     assert model(ids, torch.tensor([[1, 1, 0]])).item() == 3.0
+
+
+def test_hidden_words_spare_special_tokens_and_padding():
+    ids = torch.randint(5, 40, (64, 32))
+    ids[:, 0], ids[:, 20], ids[:, 21:] = 2, 3, 0
+    before = ids.clone()
+    hide = text.HideWords(share=0.25, mask_id=4, spare=(0, 2, 3))
+    batch = {"input_ids": ids, "attention_mask": (ids > 0).long()}
+    out = hide(batch, torch.Generator().manual_seed(0))
+    assert torch.equal(ids, before) and torch.equal(out["attention_mask"], batch["attention_mask"])
+    hidden = out["input_ids"] != ids
+    assert set(out["input_ids"][hidden].tolist()) == {4}
+    assert not hidden[:, 0].any() and not hidden[:, 20:].any()
+    assert 0.2 < hidden[:, 1:20].float().mean() < 0.3

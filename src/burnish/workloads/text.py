@@ -6,6 +6,7 @@ own mask code looks at values and shapes while it is traced, which freezes them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,25 @@ def trim(inputs: Tensors) -> Tensors:
     """Cut columns in which every row of the batch is padding."""
     longest = max(1, int(inputs["attention_mask"].sum(dim=1).max()))
     return {name: tensor[:, :longest].contiguous() for name, tensor in inputs.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HideWords:
+    """Augmentation: each token becomes `mask_id` with probability `share`, those in `spare` and padding never.
+
+    Source: word-level masking as in BERT (Devlin et al. 2019), here for fine-tuning and distillation.
+    """
+
+    share: float
+    mask_id: int
+    spare: tuple[int, ...]
+
+    def __call__(self, inputs: Tensors, generator: torch.Generator) -> Tensors:
+        """A batch of the same shape and dtype."""
+        ids = inputs["input_ids"]
+        hidden = torch.rand(ids.shape, generator=generator) < self.share
+        hidden &= ~torch.isin(ids, torch.tensor(self.spare, dtype=ids.dtype))
+        return {**inputs, "input_ids": torch.where(hidden, self.mask_id, ids)}
 
 
 def text_signature(classes: int) -> Signature:

