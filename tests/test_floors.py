@@ -20,7 +20,7 @@ FLOORS = (
     ("train", "measure"),
     ("workloads",),
     ("passes", "artifact"),
-    ("pipeline",),
+    ("pipeline", "serve"),
     ("report",),
     ("cli", "api", "testing", "recipes", "__init__"),
 )
@@ -29,15 +29,19 @@ TOP = len(FLOORS) - 1
 
 WRAPPERS = {
     "PIL": "data/images.py",
-    "google": "backends/onnx_file.py",
+    "google.protobuf": "serve/grpc/schema.py",
+    "google.protobuf.message": "backends/onnx_file.py",
+    "grpc": "serve/grpc/server.py",
     "matplotlib": "report/plots.py",
     "nncf": "model/fake_quant.py",
     "onnx": "backends/onnx_file.py",
     "onnxruntime": "backends/kinds/onnxruntime.py",
     "onnxscript": "",
     "openvino": "backends/kinds/openvino.py",
+    "orjson": "serve/protocol/rest.py",
     "psutil": "",
     "pyarrow": "data/parquet.py",
+    "prometheus_client": "serve/metrics.py",
     "pydantic": "core/noun.py",
     "rich": "cli/console.py",
     "safetensors": "model/weights.py",
@@ -46,6 +50,7 @@ WRAPPERS = {
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
     "typer": "cli/main.py",
+    "uvicorn": "serve/run.py",
     "yaml": "pipeline/yaml_file.py",
 }
 LOADERS = {
@@ -124,8 +129,8 @@ def test_each_library_is_imported_in_one_file() -> None:
     for path in sources():
         place = path.relative_to(ROOT).as_posix()
         for line, name in imports(path):
-            library = name.partition(".")[0]
-            if library in WRAPPERS and WRAPPERS[library] != place:
+            library = max((key for key in WRAPPERS if f"{name}.".startswith(f"{key}.")), key=len, default="")
+            if library and WRAPPERS[library] != place:
                 broken.append(f"{place}:{line}: {library} belongs to {WRAPPERS[library] or 'nobody'}")
     assert not broken, "\n".join(broken)
 

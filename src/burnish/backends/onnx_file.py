@@ -29,7 +29,7 @@ _WIDTHS = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64"}
 def read_model(data: bytes) -> Any:
     """The model in these bytes. Raises `Unsupported` when they are no ONNX model."""
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     try:
         return onnx.load_from_string(data)

@@ -153,6 +153,47 @@ def measure(
     body(artifact, threads=threads, seconds=seconds)
 
 
+@app.command()
+def serve(
+    artifacts: Annotated[
+        list[Path], typer.Argument(metavar="ARTIFACT...", help="Artifact folders, or repositories of MODEL/VERSION.")
+    ],
+    latency_target_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Answer within this time, or refuse at once.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTP.")] = 8000,
+    grpc_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Of gRPC.")] = 8001,
+    max_batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    max_wait_ms: Annotated[float | None, typer.Option(min=0, help="Hold batches this long; learned otherwise.")] = None,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests waiting; more are refused.")] = 1024,
+    instances: Annotated[int, typer.Option(min=1, help="Worker processes of every model.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of a worker; as the artifact says otherwise.")] = None,
+    max_body_mb: Annotated[int, typer.Option(min=1, help="Largest request.")] = 64,
+) -> None:
+    """Serve artifacts over the Open Inference Protocol, with batches that answer in time.
+
+    \b
+    Examples:
+      burnish serve runs/digits/artifact --latency-target-ms 35
+      burnish serve models/ --max-batch 16 --instances 2
+      curl http://127.0.0.1:8000/v2/models/digits
+      curl http://127.0.0.1:8000/metrics
+    """
+    from burnish.cli.serve import serve as body
+
+    body(
+        artifacts,
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        latency_target_ms=latency_target_ms,
+        threads=threads,
+        max_body=max_body_mb << 20,
+        limits={"max_batch": max_batch, "max_wait_ms": max_wait_ms, "max_queue": max_queue, "instances": instances},
+    )
+
+
 @app.command("list")
 def list_parts(
     kind: Annotated[

@@ -1,0 +1,292 @@
+"""One model version at work: scheduler, worker processes and the requests that wait.
+
+The only place where the scheduler meets a clock. Everything here runs on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.artifact.load import example_inputs, read_manifest
+from burnish.core.errors import ArtifactError, BurnishError
+from burnish.serve.ask import Ask, Refusal
+from burnish.serve.lane import Lane, Ran
+from burnish.serve.profile import Profile
+from burnish.serve.scheduler import Batch, Limits, Scheduler
+from burnish.serve.watch import Tally, Watch, Watches
+
+Array = NDArray[np.generic]
+Arrays = Mapping[str, Array]
+
+_REPEATS = 3
+_PAUSE_S = 1.0
+"""Between two tries to start a worker anew."""
+
+
+class Refused(BurnishError):
+    """The request was not run."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"refused: {refusal.reason.value}")
+        self.refusal = refusal
+
+
+class RunFailed(BurnishError):
+    """The model raised an error on this request, or its worker died twice."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    ask: Ask
+    inputs: Arrays
+    answer: asyncio.Future[dict[str, Array]]
+
+
+class Engine:
+    """Runs requests for one artifact. `start` before the first `infer`, `stop` in the end.
+
+    `alone` says after the start why requests do not share batches; "" when they do.
+    """
+
+    def __init__(
+        self, folder: Path, limits: Limits, *, target_s: float, threads: int | None = None, watch: Watch | None = None
+    ) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self.limits = limits
+        self.target_s = target_s
+        self.profile = Profile(limits.max_batch)
+        self.scheduler = Scheduler(self.profile, limits)
+        self.tally = Tally()
+        self.watch = Watches([self.tally, *([watch] if watch else [])])
+        self._threads = threads or self.manifest.threads
+        self._idle: list[Lane] = []
+        self._lanes: list[Lane] = []
+        self._waiting: dict[int, _Waiting] = {}
+        self._next = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._restarts: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self.alone = ""
+
+    async def start(self) -> None:
+        """Start the workers and take the first times. Raises `ArtifactError`."""
+        self._lanes = [Lane(self.folder, self._threads) for _ in range(self.limits.instances)]
+        await asyncio.gather(*(lane.start() for lane in self._lanes))
+        await self._rehearse(self._lanes[0])
+        self._idle = list(self._lanes)
+
+    async def infer(self, inputs: Arrays, *, timeout_s: float = 0.0, level: int = 0) -> dict[str, Array]:
+        """Outputs for one request. Raises `Refused`, `RunFailed`.
+
+        `inputs` must fit the signature already; their first dimension is the rows.
+        """
+        now = time.monotonic()
+        first = next(iter(inputs.values()))
+        ask = Ask(
+            id=self._next,
+            bucket=bucket_of(inputs),
+            rows=len(first),
+            arrived=now,
+            deadline=now + (timeout_s or self.target_s),
+            level=level,
+        )
+        self._next += 1
+        refusal = self.scheduler.arrive(ask, now)
+        if refusal is not None:
+            self.watch.refused(refusal)
+            raise Refused(refusal)
+        waiting = _Waiting(ask, inputs, asyncio.get_running_loop().create_future())
+        self._waiting[ask.id] = waiting
+        self._turn()
+        try:
+            outputs = await waiting.answer
+        except asyncio.CancelledError:
+            self._refuse(self.scheduler.cancel([ask.id]))
+            raise
+        except RunFailed:
+            self.watch.answered(time.monotonic() - now, failed=True)
+            raise
+        else:
+            self.watch.answered(time.monotonic() - now, failed=False)
+            return outputs
+        finally:
+            self._waiting.pop(ask.id, None)
+
+    async def stop(self, *, patience_s: float = 30.0) -> None:
+        """Answer what waits, for at most `patience_s`, then end the workers."""
+        self._draining = True
+        until = time.monotonic() + patience_s
+        while self._waiting and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._restarts:
+            task.cancel()
+        for lane in self._lanes:
+            lane.stop()
+        for waiting in self._waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(RunFailed("the model version was stopped"))
+
+    def _turn(self) -> None:
+        """Carry out what the scheduler says now, and come back when it wants to be asked again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        step = self.scheduler.step(now, idle=len(self._idle))
+        self._refuse(step.refused)
+        for batch in step.run:
+            self._run(batch)
+        if step.wake is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, step.wake - now), self._turn)
+
+    def _run(self, batch: Batch) -> None:
+        lane = self._idle.pop()
+        members = [self._waiting[ask.id] for ask in batch.asks]
+        parts = {name: [member.inputs[name] for member in members] for name in members[0].inputs}
+        lane.run(parts, lambda ran: self._ran(lane, batch, members, ran))
+
+    def _ran(self, lane: Lane, batch: Batch, members: list[_Waiting], ran: Ran) -> None:
+        now = time.monotonic()
+        self.scheduler.finished(batch, now, learn=not ran.error)
+        self.watch.ran(batch, now - batch.started, failed=bool(ran.error))
+        if not ran.error:
+            _scatter(members, ran.outputs)
+        elif len(members) == 1 and not ran.died:
+            _fail(members, ran)
+        again = [member for member in members if not member.answer.done()]
+        if ran.died:
+            self._restart(lane, again)
+        else:
+            self._alone(lane, again)
+
+    def _alone(self, lane: Lane, members: list[_Waiting]) -> None:
+        """Run what a failed batch left, one by one, so that one request cannot spoil its neighbours; then go idle."""
+        while members:
+            member = members.pop(0)
+            if member.answer.done():
+                continue
+            inputs = {name: [array] for name, array in member.inputs.items()}
+            lane.run(inputs, partial(self._ran_alone, lane, member, members))
+            return
+        self._idle.append(lane)
+        self._turn()
+
+    def _ran_alone(self, lane: Lane, member: _Waiting, rest: list[_Waiting], ran: Ran) -> None:
+        if ran.error:
+            _fail([member], ran)
+        else:
+            _scatter([member], ran.outputs)
+        if ran.died:
+            self._restart(lane, rest)
+        else:
+            self._alone(lane, rest)
+
+    def _restart(self, lane: Lane, rest: list[_Waiting]) -> None:
+        async def again() -> None:
+            while not self._draining:
+                with contextlib.suppress(ArtifactError):
+                    await lane.start()
+                    self._alone(lane, rest)
+                    return
+                await asyncio.sleep(_PAUSE_S)
+
+        self.watch.restarted()
+        task = asyncio.get_running_loop().create_task(again())
+        self._restarts.add(task)
+        task.add_done_callback(self._restarts.discard)
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        for refusal in refusals:
+            self.watch.refused(refusal)
+            waiting = self._waiting.get(refusal.ask.id)
+            if waiting is not None and not waiting.answer.done():
+                waiting.answer.set_exception(Refused(refusal))
+
+    async def _rehearse(self, lane: Lane) -> None:
+        """Run the artifact's example: a proof that it works, whether rows may share a batch, and the first times."""
+        example = example_inputs(self.folder)
+        row = {name: array[:1] for name, array in example.items()}
+        if self.limits.max_batch > 1 and not await self._independent(lane, row):
+            self.alone = "an answer depends on the other rows of its batch (activation ranges are taken over the batch)"
+            self.limits = self.limits.model_copy(update={"max_batch": 1})
+            self.scheduler.limits = self.limits
+        rows = 1
+        while rows <= self.limits.max_batch:
+            inputs = {name: np.repeat(array, rows, axis=0) for name, array in row.items()}
+            for repeat in range(_REPEATS + 1):
+                began = time.monotonic()
+                await self._example(lane, inputs)
+                if repeat:
+                    self.profile.observe(bucket_of(inputs), rows, time.monotonic() - began)
+            rows *= 2
+
+    async def _independent(self, lane: Lane, row: Arrays) -> bool:
+        """Whether a row's answer stays the same, within the artifact's tolerance, beside a row unlike it."""
+        unlike = {name: _unlike(array) for name, array in row.items()}
+        alone = await self._example(lane, row)
+        beside = await self._example(lane, {name: np.concatenate([row[name], unlike[name]]) for name in row})
+        return all(_same(alone[name], beside[name][:1], self.manifest.tolerance) for name in alone)
+
+    async def _example(self, lane: Lane, inputs: Arrays) -> Arrays:
+        """Outputs of one batch, past the scheduler. Raises `ArtifactError` when the example does not run."""
+        ran = await _run_once(lane, inputs)
+        if ran.error:
+            raise ArtifactError("the example does not run", where=str(self.folder), why=ran.error)
+        return ran.outputs
+
+
+def bucket_of(inputs: Arrays) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """What requests must have in common to share a batch: the shapes of a row."""
+    return tuple((name, array.shape[1:]) for name, array in inputs.items())
+
+
+def _unlike(array: Array) -> Array:
+    """A row of the same kind with other values: numbers three times as large, codes in another order."""
+    if array.dtype.kind == "f":
+        return (3 * array).astype(array.dtype)
+    return np.ascontiguousarray(array[..., ::-1]) if array.ndim > 1 else array
+
+
+def _same(one: Array, other: Array, tolerance: float) -> bool:
+    if one.dtype.kind != "f":
+        return bool(np.array_equal(one, other))
+    return bool(np.abs(one - other).max(initial=0.0) <= max(tolerance * float(one.std()), 1e-6))
+
+
+def _fail(members: list[_Waiting], ran: Ran) -> None:
+    for member in members:
+        if not member.answer.done():
+            member.answer.set_exception(RunFailed("the model failed on this request", why=ran.error))
+
+
+def _scatter(members: list[_Waiting], outputs: Arrays) -> None:
+    place = 0
+    for member in members:
+        rows = slice(place, place + member.ask.rows)
+        place = rows.stop
+        if not member.answer.done():
+            member.answer.set_result({name: np.array(array[rows]) for name, array in outputs.items()})
+
+
+async def _run_once(lane: Lane, inputs: Arrays) -> Ran:
+    done: asyncio.Future[Ran] = asyncio.get_running_loop().create_future()
+
+    def heard(ran: Ran) -> None:
+        kept = {name: array.copy() for name, array in ran.outputs.items()}
+        done.set_result(Ran(kept, ran.seconds, ran.error, ran.died))
+
+    call: Callable[[Ran], None] = heard
+    lane.run({name: [array] for name, array in inputs.items()}, call)
+    return await done

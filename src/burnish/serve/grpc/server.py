@@ -1,0 +1,210 @@
+"""The gRPC form of the protocol. grpcio is imported here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import numpy as np
+
+from burnish.serve.grpc.schema import MESSAGES, SERVICE
+from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_bytes, numpy_type, to_bytes
+from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
+from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
+from burnish.serve.service import Service
+
+_LOG = logging.getLogger(__name__)
+
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+_CONTENTS = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+
+Call = Callable[[Any, Any], Awaitable[Any]]
+
+
+async def start_server(service: Service, address: str, *, max_body: int) -> tuple[Any, int]:
+    """A server that listens, and its port. Stop it with `await server.stop(seconds)`."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", max_body),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    calls = _Calls(service)
+    unary: dict[str, Call] = {
+        "ServerLive": calls.live,
+        "ServerReady": calls.ready,
+        "ModelReady": calls.model_ready,
+        "ServerMetadata": calls.server_metadata,
+        "ModelMetadata": calls.model_metadata,
+        "ModelStatistics": calls.statistics,
+        "RepositoryIndex": calls.index,
+        "ModelInfer": calls.infer,
+    }
+    handlers: dict[str, Any] = {name: _unary(name, call) for name, call in unary.items()}
+    handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
+        calls.stream,
+        request_deserializer=MESSAGES["ModelInferRequest"].FromString,
+        response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    port = server.add_insecure_port(address)
+    await server.start()
+    return server, port
+
+
+def _unary(name: str, call: Call) -> Any:
+    async def answer(request: Any, context: Any) -> Any:
+        try:
+            return await call(request, context)
+        except ProtocolError as error:
+            if error.status == 429:
+                context.set_trailing_metadata((("retry-after-ms", str(round(1000 * error.retry_after))),))
+            await context.abort(_CODES.get(error.status, grpc.StatusCode.INTERNAL), error.what)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception:
+            _LOG.exception("an error that nobody expected")
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=MESSAGES[f"{name}Request"].FromString,
+        response_serializer=MESSAGES[f"{name}Response"].SerializeToString,
+    )
+
+
+class _Calls:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def live(self, _request: Any, _context: Any) -> Any:
+        return MESSAGES["ServerLiveResponse"](live=True)
+
+    async def ready(self, _request: Any, _context: Any) -> Any:
+        return MESSAGES["ServerReadyResponse"](ready=self._service.ready)
+
+    async def model_ready(self, request: Any, _context: Any) -> Any:
+        self._service.engine(request.name, request.version)
+        return MESSAGES["ModelReadyResponse"](ready=self._service.ready)
+
+    async def server_metadata(self, _request: Any, _context: Any) -> Any:
+        return MESSAGES["ServerMetadataResponse"](**self._service.server_metadata())
+
+    async def model_metadata(self, request: Any, _context: Any) -> Any:
+        return MESSAGES["ModelMetadataResponse"](**self._service.model_metadata(request.name, request.version))
+
+    async def statistics(self, request: Any, _context: Any) -> Any:
+        return MESSAGES["ModelStatisticsResponse"](**self._service.statistics(request.name, request.version))
+
+    async def index(self, request: Any, _context: Any) -> Any:
+        models = [item for item in self._service.index() if item["state"] == "READY" or not request.ready]
+        return MESSAGES["RepositoryIndexResponse"](models=models)
+
+    async def infer(self, message: Any, _context: Any) -> Any:
+        request = parse_request(message)
+        return render_answer(await self._service.infer(message.model_name, message.model_version, request))
+
+    async def stream(self, requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:
+        async for message in requests:
+            try:
+                answer = await self.infer(message, None)
+            except ProtocolError as error:
+                lost = MESSAGES["ModelInferResponse"](id=message.id)
+                yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
+            else:
+                yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+
+
+def parse_request(message: Any) -> InferRequest:
+    """A ModelInferRequest as a request. Raises `ProtocolError`."""
+    if len(message.inputs) > MAX_TENSORS or len(message.outputs) > MAX_TENSORS:
+        raise ProtocolError(400, f"more than {MAX_TENSORS} inputs or outputs")
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise ProtocolError(400, f"{len(raw)} raw contents for {len(message.inputs)} inputs")
+    inputs: dict[str, Array] = {}
+    datatypes: dict[str, str] = {}
+    for number, tensor in enumerate(message.inputs):
+        if tensor.name in inputs:
+            raise ProtocolError(400, f"input {tensor.name!r} is given twice")
+        shape = check_shape(tensor.name, list(tensor.shape))
+        if raw:
+            found = from_bytes(tensor.name, tensor.datatype, shape, memoryview(raw[number]))
+        else:
+            found = _typed(tensor, shape)
+        inputs[tensor.name], datatypes[tensor.name] = found, tensor.datatype
+    if not inputs:
+        raise ProtocolError(400, "the request has no inputs")
+    parameters = {
+        key: getattr(value, value.WhichOneof("choice") or "bool_param") for key, value in message.parameters.items()
+    }
+    return InferRequest(
+        inputs=inputs,
+        datatypes=datatypes,
+        id=message.id,
+        outputs=tuple(Wanted(output.name) for output in message.outputs),
+        timeout_s=_whole(parameters, "timeout", 10**12) / 1e6,
+        priority=_whole(parameters, "priority", MAX_PRIORITY),
+        parameters=parameters,
+    )
+
+
+def render_answer(answer: InferAnswer) -> Any:
+    """An answer as a ModelInferResponse, tensors raw."""
+    response = MESSAGES["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
+    for name, array in answer.outputs.items():
+        response.outputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
+        response.raw_output_contents.append(bytes(to_bytes(array)))
+    return response
+
+
+def _typed(tensor: Any, shape: tuple[int, ...]) -> Array:
+    dtype = numpy_type(tensor.datatype)
+    field = _CONTENTS.get(tensor.datatype)
+    if field is None:
+        raise ProtocolError(400, f"input {tensor.name!r}: {tensor.datatype} travels raw only")
+    values = list(getattr(tensor.contents, field))
+    count = math.prod(shape)
+    if len(values) != count:
+        raise ProtocolError(400, f"input {tensor.name!r}: {len(values)} values where its shape takes {count}")
+    if tensor.datatype == "BYTES":
+        found = np.empty(len(values), dtype=object)
+        found[:] = values
+        return found.reshape(shape)
+    try:
+        return np.array(values, dtype).reshape(shape)
+    except OverflowError:
+        raise ProtocolError(400, f"input {tensor.name!r}: a value lies outside of {tensor.datatype}") from None
+
+
+def _whole(parameters: dict[str, Any], key: str, most: int) -> int:
+    value = parameters.get(key, 0)
+    if type(value) is not int or not 0 <= value <= most:
+        raise ProtocolError(400, f"{key} must be a whole number from 0 to {most}")
+    return value

@@ -1,0 +1,136 @@
+"""The REST form of the protocol as one ASGI application, without a framework in the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from burnish.serve.http.body import Gone, Receive, deflate, read_body
+from burnish.serve.protocol.messages import InferRequest, ProtocolError
+from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_request, render_answer
+from burnish.serve.service import Service
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Page = Callable[[], tuple[str, bytes]]
+"""Makes a page: content type and body."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class App:
+    """The application. `pages` are answered to GET by path: metrics and the like."""
+
+    def __init__(self, service: Service, *, max_body: int, pages: dict[str, Page] | None = None) -> None:
+        self._service = service
+        self._max_body = max_body
+        self._pages = pages or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection event."""
+        if scope["type"] != "http":
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        try:
+            await self._answer(scope, headers, receive, send)
+        except Gone:
+            return
+        except ProtocolError as error:
+            more = {"retry-after": str(math.ceil(error.retry_after))} if error.status == 429 else {}
+            await _json(send, {"error": error.what}, status=error.status, headers=more)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _LOG.exception("an error that nobody expected")
+            await _json(send, {"error": "internal error"}, status=500)
+
+    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        if method == "POST" and parts[:2] == ["v2", "models"] and parts[-1] == "infer":
+            await self._infer(parts, headers, receive, send)
+        elif method in ("GET", "HEAD") and path in self._pages:
+            kind, body = self._pages[path]()
+            await _send(send, 200, {"content-type": kind}, [body])
+        elif parts[:1] == ["v2"]:
+            await read_body(receive, headers, self._max_body)
+            await self._about(method, parts[1:], send)
+        else:
+            raise ProtocolError(404, "no such path; the protocol begins at /v2")
+
+    async def _infer(self, parts: list[str], headers: dict[str, str], receive: Receive, send: Send) -> None:
+        model, version = _named(parts[2:-1])
+        body = await read_body(receive, headers, self._max_body)
+        request = parse_request(body, headers.get(HEADER_LENGTH))
+        answer = await self._run(model, version, request, receive)
+        more, tail = render_answer(answer, request)
+        accepted = headers.get("accept-encoding", "")
+        if accepted and accepted != "identity":
+            encoding, whole = deflate(tail, accepted)
+            tail = [whole]
+            more |= {"content-encoding": encoding} if encoding else {}
+        await _send(send, 200, more, tail)
+
+    async def _run(self, model: str, version: str, request: InferRequest, receive: Receive) -> Any:
+        """The answer, unless the client goes away first: then the request leaves its queue."""
+        running = asyncio.ensure_future(self._service.infer(model, version, request))
+        gone = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            running.cancel()
+            raise Gone
+        finally:
+            gone.cancel()
+
+    async def _about(self, method: str, parts: list[str], send: Send) -> None:
+        service = self._service
+        match (method, *parts):
+            case ("GET",):
+                await _json(send, service.server_metadata())
+            case ("GET", "health", "live"):
+                await _send(send, 200, {}, [])
+            case ("GET", "health", "ready"):
+                await _send(send, 200 if service.ready else 503, {}, [])
+            case ("POST", "repository", "index"):
+                await _json(send, service.index())
+            case ("GET", "models", *rest) if rest and rest[-1] == "ready":
+                service.engine(*_named(rest[:-1]))
+                await _send(send, 200 if service.ready else 503, {}, [])
+            case ("GET", "models", "stats"):
+                await _json(send, service.statistics())
+            case ("GET", "models", *rest) if rest and rest[-1] == "stats":
+                await _json(send, service.statistics(*_named(rest[:-1])))
+            case ("GET", "models", *rest) if rest and rest[-1] == "config":
+                await _json(send, service.config(*_named(rest[:-1])))
+            case ("GET", "models", *rest):
+                await _json(send, service.model_metadata(*_named(rest)))
+            case _:
+                raise ProtocolError(404, "the protocol has no such path or method")
+
+
+def _named(parts: list[str]) -> tuple[str, str]:
+    """Model and version, "" for any, of `NAME` or `NAME/versions/VERSION`."""
+    match parts:
+        case [model]:
+            return model, ""
+        case [model, "versions", version]:
+            return model, version
+    raise ProtocolError(404, "a model's path is /v2/models/NAME or /v2/models/NAME/versions/VERSION")
+
+
+async def _json(send: Send, value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
+    await _send(send, status, {"content-type": "application/json"} | (headers or {}), [dump_json(value)])
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], parts: Iterable[bytes | memoryview]) -> None:
+    body = b"".join(parts)
+    lines = [(key.encode(), value.encode()) for key, value in headers.items()]
+    lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,69 @@
+"""Bodies from and to the wire: bounded, and compressed as the headers say."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from burnish.serve.protocol.messages import ProtocolError
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_LEAST = 512
+"""Answers shorter than this are not worth compressing."""
+
+
+class Gone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_body(receive: Receive, headers: MutableMapping[str, str], most: int) -> bytes:
+    """The whole body, decompressed. Raises `ProtocolError` 413 beyond `most` bytes, before or after it."""
+    too_large = ProtocolError(413, f"the body is larger than {most} bytes")
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise too_large
+        parts.append(part)
+        more = message.get("more_body", False)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    encoding = headers.get("content-encoding", "identity")
+    return body if encoding == "identity" else _inflate(body, encoding, most, too_large)
+
+
+def _inflate(body: bytes, encoding: str, most: int, too_large: ProtocolError) -> bytes:
+    if encoding not in _WINDOW:
+        raise ProtocolError(415, f"unknown content-encoding {encoding[:32]!r}; known: gzip, deflate")
+    machine = zlib.decompressobj(_WINDOW[encoding])
+    try:
+        found = machine.decompress(body, most + 1)
+    except zlib.error as error:
+        raise ProtocolError(400, f"the body is not {encoding}: {error}") from None
+    if len(found) > most:
+        raise too_large
+    if not machine.eof:
+        raise ProtocolError(400, f"the body breaks off within its {encoding}")
+    return found
+
+
+def deflate(parts: Iterable[bytes | memoryview], accepted: str) -> tuple[str, bytes]:
+    """The encoding ("" for none) and the body in one piece, compressed when the client accepts it and it pays."""
+    whole = b"".join(parts)
+    names = [item.split(";")[0].strip() for item in accepted.split(",")]
+    encoding = next((name for name in names if name in _WINDOW), "")
+    if not encoding or len(whole) < _LEAST:
+        return "", whole
+    machine = zlib.compressobj(level=1, wbits=_WINDOW[encoding])
+    return encoding, machine.compress(whole) + machine.flush()

@@ -1,0 +1,142 @@
+"""One worker process and the batch it runs: starts it, hands batches over, hears of its death.
+
+The event loop never waits here: a batch is copied into shared memory and a short message sent; the
+answer comes as a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.core.errors import ArtifactError
+from burnish.serve.worker.main import MESSAGE_BYTES
+from burnish.serve.worker.slab import Slab, Window, lay_out
+
+Array = NDArray[np.generic]
+Parts = Mapping[str, Sequence[Array]]
+"""Inputs by name: one array [rows, ...] of every request, equal in all but their rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong."""
+
+    outputs: Mapping[str, Array]
+    seconds: float = 0.0
+    error: str = ""
+    died: bool = False
+
+
+class Lane:
+    """A worker process. `run` takes one batch at a time."""
+
+    def __init__(self, folder: Path, threads: int, cores: Sequence[int] = ()) -> None:
+        self.folder = folder
+        self.threads = threads
+        self.cores = tuple(cores)
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._slab = Slab()
+        self._window = Window()
+        self._done: Callable[[Ran], None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker, 0 when there is none."""
+        return self._process.pid if self._process else 0
+
+    async def start(self, *, patience_s: float = 120.0) -> None:
+        """Start the process and open the artifact in it. Raises `ArtifactError` when it does not come up."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = os.environ | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(self.threads)}
+        command = [sys.executable, "-m", "burnish.serve.worker.main", str(theirs.fileno())]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+        theirs.close()
+        if self.cores:
+            os.sched_setaffinity(self._process.pid, self.cores)
+        ours.setblocking(False)
+        self._socket, self._slab, self._window = ours, Slab(), Window()
+        loop = asyncio.get_running_loop()
+        opened: asyncio.Future[Ran] = loop.create_future()
+        self._done = lambda ran: None if opened.done() else opened.set_result(ran)
+        loop.add_reader(ours.fileno(), self._heard)
+        self._send({"open": str(self.folder), "threads": self.threads}, None)
+        try:
+            ran = await asyncio.wait_for(opened, patience_s)
+        except TimeoutError:
+            ran = Ran({}, error=f"it did not open the artifact within {patience_s:.0f} s")
+        if ran.error:
+            self.stop()
+            raise ArtifactError("a worker did not start", where=str(self.folder), why=ran.error)
+
+    def run(self, parts: Parts, done: Callable[[Ran], None]) -> None:
+        """Run one batch; `done` is called once from the event loop, whatever happens."""
+        rows = sum(map(len, next(iter(parts.values()))))
+        layout, size = lay_out([(name, found[0].dtype, (rows, *found[0].shape[1:])) for name, found in parts.items()])
+        handed = self._slab.reserve(size)
+        for name, place in self._slab.arrays(layout).items():
+            np.concatenate(parts[name], out=place)
+        self._done = done
+        self._send({"run": layout}, handed)
+
+    def stop(self) -> None:
+        """End the process: closing the socket lets it finish and go; it is killed if it stays."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self._slab.close()
+
+    def _send(self, message: dict[str, Any], fd: int | None) -> None:
+        assert self._socket is not None, "the worker is not running"
+        try:
+            socket.send_fds(self._socket, [json.dumps(message).encode()], [] if fd is None else [fd])
+        except OSError:
+            asyncio.get_running_loop().call_soon(self._dead)
+
+    def _heard(self) -> None:
+        assert self._socket is not None, "a reader without a socket"
+        try:
+            text, fds, _, _ = socket.recv_fds(self._socket, MESSAGE_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            text, fds = b"", []
+        if not text:
+            self._dead()
+            return
+        for fd in fds:
+            self._window.adopt(fd)
+        answer = json.loads(text)
+        if "error" in answer:
+            self._tell(Ran({}, error=answer["error"]))
+        elif "outputs" in answer:
+            self._tell(Ran(self._window.arrays(answer["outputs"]), answer["seconds"]))
+        else:
+            self._tell(Ran({}))
+
+    def _dead(self) -> None:
+        code = self._process.poll() if self._process else None
+        self.stop()
+        self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True))
+
+    def _tell(self, ran: Ran) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(ran)

@@ -1,0 +1,104 @@
+"""Which requests go into the next batch, and who can no longer be answered in time.
+
+A large batch answers more requests per second and takes longer, so the oldest requests may stand in
+its way. For every size the plan counts how many waiting requests would still make it, takes the size
+that answers the most, and tells the others at once instead of letting them wait for nothing. With
+one device and equal limits this is the policy that keeps the goodput up under overload; serving
+strictly by deadline falls into batches of one or two there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from burnish.serve.ask import Ask
+
+Seconds = Callable[[int], float]
+"""Predicted seconds of a batch by its rows."""
+
+_FAR = 8
+"""Batches looked ahead; what lies behind them is not refused early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Waiting requests of one bucket, sorted by deadline, with what is needed to count them fast."""
+
+    asks: Sequence[Ask]
+    deadlines: Sequence[float]
+    rows_before: Sequence[int]
+
+    @classmethod
+    def of(cls, asks: Sequence[Ask]) -> Queue:
+        """`asks` are sorted by deadline."""
+        before = [0]
+        for ask in asks:
+            before.append(before[-1] + ask.rows)
+        return cls(asks, [ask.deadline for ask in asks], before)
+
+    def late(self, moment: float) -> int:
+        """How many must be answered before `moment`."""
+        return bisect_left(self.deadlines, moment)
+
+
+def best_rows(queue: Queue, start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0) -> int:
+    """Rows of the batch, begun at `start`, that answers the most rows in time; 0 when none can.
+
+    `coming` rows are expected to arrive before `start` with later deadlines than all that wait.
+    """
+    total = queue.rows_before[-1]
+    best, found = 0.0, 0
+    for rows in range(1, max_rows + 1):
+        left = total - queue.rows_before[queue.late(start + seconds(rows))] + coming
+        answered = min(float(rows), left)
+        if answered > best:
+            best, found = answered, rows
+        if left <= best:
+            break
+    return found
+
+
+def choose(queue: Queue, start: float, seconds: Seconds, max_rows: int) -> list[Ask]:
+    """The batch to begin at `start`: whoever can be answered by its end, important and urgent ones first.
+
+    A request of more rows than are left in the batch stays behind; a request larger than any batch is
+    not the plan's business.
+    """
+    rows = best_rows(queue, start, seconds, max_rows)
+    if not rows:
+        return []
+    able = sorted(queue.asks[queue.late(start + seconds(rows)) :], key=attrgetter("turn"))
+    batch: list[Ask] = []
+    for ask in able:
+        if ask.rows <= rows:
+            batch.append(ask)
+            rows -= ask.rows
+        if not rows:
+            break
+    return batch
+
+
+def hopeless(asks: Sequence[Ask], start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0) -> list[Ask]:
+    """Those of `asks` (sorted by deadline) that no batch can answer in time when a device is free at `start`.
+
+    Batches are planned one after the other. `coming` as in `best_rows`, for the first batch.
+    """
+    doomed: list[Ask] = []
+    left = list(asks)
+    for _ in range(_FAR):
+        if not left:
+            break
+        queue = Queue.of(left)
+        if queue.rows_before[-1] <= max_rows and left[0].deadline >= start + seconds(queue.rows_before[-1]):
+            break
+        rows = best_rows(queue, start, seconds, max_rows, coming=coming)
+        late = queue.late(start + seconds(max(1, rows)))
+        doomed += left[:late]
+        batch = {ask.id for ask in choose(Queue.of(left[late:]), start, seconds, max(1, rows))}
+        left = [ask for ask in left[late:] if ask.id not in batch]
+        start += seconds(max(1, rows))
+        coming = 0.0
+    return doomed

@@ -1,0 +1,88 @@
+"""From folders to a service that listens: `burnish serve`. uvicorn is imported here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from burnish.core.noun import Field, Noun
+from burnish.serve.engine import Engine
+from burnish.serve.grpc.server import start_server
+from burnish.serve.http.app import App
+from burnish.serve.metrics import Metrics
+from burnish.serve.repository import find_models
+from burnish.serve.scheduler import Limits
+from burnish.serve.service import Service
+
+
+class Options(Noun):
+    """How to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    grpc_port: int | None = Field(default=8001, ge=0, le=65535, description="None: no gRPC")
+    latency_target_ms: float | None = Field(default=None, gt=0, description="deadline of a request without its own")
+    threads: int | None = Field(default=None, ge=1, description="of a worker; None: as the artifact was measured")
+    max_body: int = Field(default=64 << 20, ge=1024, description="bytes of a request")
+    max_connections: int = Field(default=4096, ge=1)
+    drain_s: float = Field(default=30.0, ge=0, description="time to answer what waits when it is told to end")
+    limits: Limits = Field(default_factory=Limits)
+
+
+NO_TARGET_S = 30.0
+"""Time that a request has where nobody named a target."""
+
+
+def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
+    models = find_models(paths)
+    asyncio.run(_serve(models, options, say))
+
+
+async def _serve(models: dict[str, dict[str, Path]], options: Options, say: Callable[[str], None]) -> None:
+    metrics = Metrics(options.latency_target_ms)
+    target = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
+    engines = {
+        name: {
+            version: Engine(
+                folder, options.limits, target_s=target, threads=options.threads, watch=metrics.watch(name, version)
+            )
+            for version, folder in versions.items()
+        }
+        for name, versions in models.items()
+    }
+    service = Service(engines)
+    say(f"starting {', '.join(f'{name} {version}' for name, found in models.items() for version in found)}")
+    await service.start()
+    for name, versions in engines.items():
+        for version, engine in versions.items():
+            if engine.alone:
+                say(f"{name} {version} runs every request alone: {engine.alone}")
+    app = App(service, max_body=options.max_body, pages={"/metrics": metrics.page})
+    config = uvicorn.Config(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=options.max_connections,
+        timeout_graceful_shutdown=max(1, round(options.drain_s)),
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+    )
+    grpc = None
+    try:
+        if options.grpc_port is not None:
+            address = f"{options.host}:{options.grpc_port}"
+            grpc, port = await start_server(service, address, max_body=options.max_body)
+            say(f"listening on grpc://{options.host}:{port}")
+        say(f"listening on http://{options.host}:{options.port}/v2")
+        await uvicorn.Server(config).serve()
+    finally:
+        if grpc is not None:
+            await grpc.stop(options.drain_s)
+        await service.stop()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from burnish.core.errors import ArtifactError
+from burnish.serve.ask import Reason
+from burnish.serve.engine import Engine, Refused, RunFailed
+from burnish.serve.lane import Lane, Ran
+from burnish.serve.scheduler import Limits
+
+
+def on(artifact: Path, body: Callable[[Engine], Awaitable[Any]], *, target_s: float = 30.0, **limits: Any) -> Any:
+    """Run `body` with a started engine."""
+
+    async def run() -> Any:
+        engine = Engine(artifact, Limits(**{"max_batch": 4, **limits}), target_s=target_s, threads=1)
+        await engine.start()
+        try:
+            return await body(engine)
+        finally:
+            await engine.stop(patience_s=1.0)
+
+    return asyncio.run(run())
+
+
+def test_requests_that_come_together_share_batches_and_get_their_own_rows(artifact, images, scores):
+    async def body(engine):
+        answers = await asyncio.gather(*(engine.infer({"image": images[i : i + 1]}) for i in range(16)))
+        return [answer["scores"] for answer in answers], engine.tally.to_dict()
+
+    found, counts = on(artifact, body)
+    np.testing.assert_allclose(np.concatenate(found), scores, rtol=1e-4, atol=1e-5)
+    assert counts["inference_count"] == 16
+    assert counts["execution_count"] < 16
+    assert max(item["batch_size"] for item in counts["batch_stats"]) == 4
+
+
+def test_requests_of_several_rows_are_not_torn_apart(artifact, images, scores):
+    async def body(engine):
+        parts = [images[:3], images[3:5], images[5:6], images[6:10]]
+        answers = await asyncio.gather(*(engine.infer({"image": part}) for part in parts))
+        return [answer["scores"] for answer in answers]
+
+    found = on(artifact, body)
+    assert [len(part) for part in found] == [3, 2, 1, 4]
+    np.testing.assert_allclose(np.concatenate(found), scores[:10], rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_profile_is_there_before_the_first_request(artifact):
+    async def body(engine):
+        bucket = (("image", (3, 12, 12)),)
+        return [engine.profile.seconds(bucket, rows) for rows in (1, 2, 4)]
+
+    assert all(seconds > 0 for seconds in on(artifact, body))
+
+
+def test_a_request_that_cannot_be_answered_in_time_is_refused_with_the_reason(artifact, images):
+    async def body(engine):
+        with pytest.raises(Refused) as caught:
+            await engine.infer({"image": images[:1]}, timeout_s=1e-6)
+        return caught.value.refusal.reason, engine.tally.fail.count
+
+    reason, failures = on(artifact, body)
+    assert reason in (Reason.LATE, Reason.EXPIRED)
+    assert failures == 1
+
+
+def test_one_that_breaks_the_model_does_not_spoil_its_neighbours(artifact, images, scores, monkeypatch):
+    """A model that fails on any batch with a certain image in it, as one with an unknown word would."""
+    whole = Lane.run
+
+    def fragile(lane, parts, done):
+        if any((array == 13.0).all() for array in parts["image"]):
+            asyncio.get_running_loop().call_soon(done, Ran({}, error="index out of range"))
+        else:
+            whole(lane, parts, done)
+
+    monkeypatch.setattr(Lane, "run", fragile)
+
+    async def body(engine):
+        rows = [images[:1], images[1:2], np.full((1, 3, 12, 12), 13.0, np.float32), images[2:3]]
+        return await asyncio.gather(*(engine.infer({"image": row}) for row in rows), return_exceptions=True)
+
+    first, second, broken, third = on(artifact, body)
+    assert isinstance(broken, RunFailed) and "index out of range" in str(broken)
+    for number, answer in enumerate((first, second, third)):
+        np.testing.assert_allclose(answer["scores"], scores[number : number + 1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact, images, scores):
+    async def body(engine):
+        waiting = [asyncio.ensure_future(engine.infer({"image": images[i : i + 1]})) for i in range(6)]
+        await asyncio.sleep(0)
+        os.kill(engine._lanes[0].pid, signal.SIGKILL)
+        return await asyncio.gather(*waiting)
+
+    answers = on(artifact, body)
+    np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:6], rtol=1e-4, atol=1e-5)
+
+
+def test_a_cancelled_request_leaves_the_queue(artifact, images):
+    async def body(engine):
+        tasks = [asyncio.ensure_future(engine.infer({"image": images[:4]})) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return engine.tally.rows, engine.scheduler.waiting
+
+    assert on(artifact, body) == (8, 0)
+
+
+def test_rows_that_would_change_each_others_answers_do_not_share_a_batch(dynamic_artifact, images):
+    async def body(engine):
+        answers = await asyncio.gather(*(engine.infer({"image": images[i : i + 1]}) for i in range(4)))
+        return engine.alone, answers, await engine.infer({"image": images[:1]})
+
+    alone, answers, again = on(dynamic_artifact, body)
+    assert "activation ranges" in alone
+    np.testing.assert_array_equal(answers[0]["scores"], again["scores"])
+
+
+def test_an_artifact_that_cannot_be_opened_stops_the_start(artifact, tmp_path):
+    import shutil
+
+    broken = Path(shutil.copytree(artifact, tmp_path / "broken"))
+    program = next(path for path in (broken / "program").rglob("*") if path.is_file())
+    program.write_bytes(program.read_bytes()[:-1] + b"x")
+
+    async def run():
+        engine = Engine(broken, Limits(), target_s=1.0, threads=1)
+        await engine.start()
+
+    with pytest.raises(ArtifactError, match="did not start"):
+        asyncio.run(run())
