@@ -66,3 +66,12 @@ def test_what_was_learned_is_written_down_and_taken_up():
 def test_a_time_that_is_no_time_is_an_error(seconds):
     with pytest.raises(ValueError, match="not a measurement"):
         Profile(4).observe("a", 1, seconds)
+
+
+def test_buckets_that_nobody_uses_are_forgotten_first():
+    profile = Profile(2)
+    for number in range(400):
+        profile.observe(number, 1, 1.0)
+        profile.observe("kept", 1, 0.5)
+    assert profile.seconds("kept", 1) == 0.5
+    assert len(profile.observed()) <= 256

@@ -18,6 +18,9 @@ from burnish.core.noun import Noun
 _KEPT = 64
 """Times kept per bucket and size; older ones are forgotten, so the profile follows the machine."""
 
+_BUCKETS = 256
+"""Buckets remembered: a client that sends every shape there is must not fill the memory."""
+
 
 class Observed(Noun):
     """Times of one bucket and batch size, in seconds, oldest first. `bucket` is its printed name."""
@@ -68,9 +71,11 @@ class Profile:
         """Learn from a batch that was run. Raises `ValueError` on a time that is not a positive number."""
         if not math.isfinite(seconds) or seconds < 0 or rows < 1:
             raise ValueError(f"{rows} rows in {seconds} s is not a measurement")
-        if bucket not in self._curves:
-            self._curves[bucket] = Curve(self.max_rows, self.quantile)
-        self._curves[bucket].add(min(rows, self.max_rows), seconds)
+        curve = self._curves.pop(bucket, None) or Curve(self.max_rows, self.quantile)
+        self._curves[bucket] = curve  # the last one used is the last one to be forgotten
+        if len(self._curves) > _BUCKETS:
+            del self._curves[next(iter(self._curves))]
+        curve.add(min(rows, self.max_rows), seconds)
 
     def seconds(self, bucket: Hashable, rows: int) -> float:
         """Predicted time of a batch, in seconds."""

@@ -90,11 +90,17 @@ class Scheduler:
             return Refusal(ask=ask, reason=Reason.QUEUE_FULL, retry_after=self._drained(now))
         queue = self._waiting.get(ask.bucket)
         if queue is None:
-            known = [self._used[bucket] for bucket in self._waiting]
-            self._used[ask.bucket] = max(self._used.get(ask.bucket, 0.0), min(known, default=0.0))
-            queue = self._waiting[ask.bucket] = []
+            queue = self._open(ask.bucket)
         insort(queue, ask, key=attrgetter("deadline"))
         return None
+
+    def _open(self, bucket: Hashable) -> list[Ask]:
+        """A queue for a bucket; one that was away for long has no claim to all the time it did not use."""
+        least = min((self._used[other] for other in self._waiting), default=0.0)
+        self._used = {other: used for other, used in self._used.items() if other in self._waiting or used > least}
+        self._used[bucket] = max(self._used.get(bucket, 0.0), least)
+        self._waiting[bucket] = []
+        return self._waiting[bucket]
 
     def cancel(self, ids: Iterable[int]) -> list[Refusal]:
         """Take requests out that wait no longer: the client is gone. Those that run already are left alone."""

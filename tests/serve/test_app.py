@@ -1,0 +1,181 @@
+"""The application in this process, spoken to as an ASGI server would."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from burnish.serve.engine import Engine
+from burnish.serve.http.app import App
+from burnish.serve.metrics import Metrics
+from burnish.serve.scheduler import Limits
+from burnish.serve.service import Service
+
+
+class Client:
+    """Sends one request after the other to an application."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, gone: bool = False
+    ) -> tuple[int, dict[str, str], bytes]:
+        sent: list[dict[str, Any]] = []
+        parts = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if parts:
+                return parts.pop(0)
+            if not gone:
+                await asyncio.sleep(3600)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        lines = [(key.lower().encode(), value.encode()) for key, value in (headers or {}).items()]
+        scope = {"type": "http", "method": method, "path": path, "headers": lines}
+        await self._app(scope, receive, send)
+        if not sent:
+            return 0, {}, b""
+        found = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+        return sent[0]["status"], found, sent[1]["body"]
+
+
+def with_app(artifact, body, **limits):
+    async def run():
+        metrics = Metrics(35.0)
+        engine = Engine(
+            artifact, Limits(**{"max_batch": 4, **limits}), target_s=30.0, threads=1, watch=metrics.watch("tiny", "1")
+        )
+        service = Service({"tiny": {"1": engine}})
+        await service.start()
+        try:
+            return await body(Client(App(service, max_body=100_000, pages={"/metrics": metrics.page})))
+        finally:
+            await service.stop()
+
+    return asyncio.run(run())
+
+
+def request(images, **changes) -> bytes:
+    tensor = {"name": "image", "shape": list(images.shape), "datatype": "FP32", "data": images.ravel().tolist()}
+    return json.dumps({"inputs": [tensor | changes]}).encode()
+
+
+INFER = "/v2/models/tiny/infer"
+
+
+def test_inference_in_json_compressed_and_not(artifact, images, scores):
+    async def body(call):
+        sent = request(images[:2])
+        plain = await call("POST", INFER, sent)
+        packed = await call("POST", INFER, gzip.compress(sent), {"content-encoding": "gzip", "accept-encoding": "gzip"})
+        return plain, packed
+
+    (status, headers, text), (other, _, also) = with_app(artifact, body)
+    assert (status, other) == (200, 200) and headers["content-type"] == "application/json"
+    answer = json.loads(text)
+    assert answer["model_name"] == "tiny" and answer["model_version"] == "1"
+    np.testing.assert_allclose(np.reshape(answer["outputs"][0]["data"], (2, 5)), scores[:2], rtol=1e-4, atol=1e-5)
+    assert json.loads(also)["outputs"] == answer["outputs"]
+
+
+def test_errors_say_what_is_wrong_in_the_protocols_form(artifact, images):
+    async def body(call):
+        bomb = zlib.compress(bytes(10_000_000))
+        return {
+            "model": await call("POST", "/v2/models/nope/infer", request(images[:1])),
+            "version": await call("POST", "/v2/models/tiny/versions/9/infer", request(images[:1])),
+            "path": await call("GET", "/v2/models/tiny/../../etc/passwd"),
+            "shape": await call("POST", INFER, request(images[:1, :, :5])),
+            "name": await call("POST", INFER, request(images[:1], name="imago")),
+            "type": await call("POST", INFER, request(images[:1], datatype="FP64")),
+            "rows": await call("POST", INFER, request(images[:5])),
+            "none": await call("POST", INFER, request(images[:0])),
+            "large": await call("POST", INFER, bytes(100_001)),
+            "declared": await call("POST", INFER, b"", {"content-length": "999999999"}),
+            "bomb": await call("POST", INFER, bomb, {"content-encoding": "deflate"}),
+            "encoding": await call("POST", INFER, b"x", {"content-encoding": "br"}),
+            "gzip": await call("POST", INFER, b"x", {"content-encoding": "gzip"}),
+        }
+
+    found = with_app(artifact, body)
+    statuses = {name: answer[0] for name, answer in found.items()}
+    assert statuses == {
+        "model": 404,
+        "version": 404,
+        "path": 404,
+        "shape": 400,
+        "name": 400,
+        "type": 400,
+        "rows": 400,
+        "none": 400,
+        "large": 413,
+        "declared": 413,
+        "bomb": 413,
+        "encoding": 415,
+        "gzip": 400,
+    }
+    assert all(json.loads(answer[2])["error"] for answer in found.values())
+    assert "did you mean 'image'" in json.loads(found["name"][2])["error"]
+
+
+def test_health_metadata_statistics_and_metrics(artifact, images):
+    async def body(call):
+        await call("POST", INFER, request(images[:2]))
+        await call("POST", INFER, request(images[:5]))
+        paths = (
+            "health/live",
+            "health/ready",
+            "models/tiny/ready",
+            "models/tiny",
+            "models/tiny/config",
+            "models/stats",
+        )
+        found = {path: await call("GET", f"/v2/{path}") for path in ("", *paths)}
+        return found, await call("POST", "/v2/repository/index"), await call("GET", "/metrics")
+
+    found, index, metrics = with_app(artifact, body)
+    assert {answer[0] for answer in found.values()} == {200}
+    assert json.loads(found["models/tiny"][2])["inputs"] == [
+        {"name": "image", "datatype": "FP32", "shape": [-1, 3, 12, 12]}
+    ]
+    assert json.loads(found["models/stats"][2])["model_stats"][0]["inference_count"] == 2
+    assert json.loads(index[2]) == [{"name": "tiny", "version": "1", "state": "READY", "reason": ""}]
+    text = metrics[2].decode()
+    assert 'burnish_requests_total{model="tiny",outcome="answered",reason="",version="1"} 1.0' in text
+    assert 'burnish_requests_total{model="tiny",outcome="refused",reason="too_large",version="1"} 1.0' in text
+    assert 'burnish_request_seconds_bucket{le="0.035"' in text
+
+
+def test_a_client_that_goes_away_leaves_no_request_behind(artifact, images):
+    async def body(call):
+        return await call("POST", INFER, request(images[:1]), gone=True)
+
+    assert with_app(artifact, body)[0] in (0, 200)
+
+
+@pytest.mark.parametrize(("reason", "status"), [("queue", 429), ("time", 504)])
+def test_refusals_have_their_own_status(artifact, images, reason, status):
+    async def body(call):
+        if reason == "queue":
+            answers = await asyncio.gather(*(call("POST", INFER, request(images[:4])) for _ in range(12)))
+            return [answer for answer in answers if answer[0] != 200]
+        tensor = {"name": "image", "shape": [1, 3, 12, 12], "datatype": "FP32", "data": images[0].ravel().tolist()}
+        sent = json.dumps({"inputs": [tensor], "parameters": {"timeout": 1}}).encode()
+        return [await call("POST", INFER, sent)]
+
+    refused = with_app(artifact, body, max_queue=2)
+    assert refused
+    for found, headers, _ in refused:
+        assert found == status or (reason == "time" and found == 429)
+        if found == 429:
+            assert int(headers["retry-after"]) >= 0
