@@ -29,6 +29,7 @@ TOP = len(FLOORS) - 1
 
 WRAPPERS = {
     "PIL": "data/images.py",
+    "aiohttp": "serve/load/client.py",
     "google.protobuf": "serve/grpc/schema.py",
     "google.protobuf.message": "backends/onnx_file.py",
     "grpc": "serve/grpc/server.py",
@@ -51,6 +52,7 @@ WRAPPERS = {
     "transformers": "workloads/_transformers.py",
     "typer": "cli/main.py",
     "uvicorn": "serve/run.py",
+    "uvloop": "serve/run.py",
     "yaml": "pipeline/yaml_file.py",
 }
 LOADERS = {

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,3 +50,34 @@ def scores(artifact: Path, images: np.ndarray) -> np.ndarray:
         found = model(images)
     assert isinstance(found, np.ndarray)
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def service(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Ports of HTTP and gRPC; two versions of the model `tiny`."""
+    repository = tmp_path_factory.mktemp("models")
+    for version in ("1", "3"):
+        (repository / "tiny").mkdir(exist_ok=True)
+        (repository / "tiny" / version).symlink_to(artifact)
+    ports = free_port(), free_port()
+    command = [sys.executable, "-c", "from burnish.cli.main import main; main()", "serve", str(repository)]
+    command += ["--port", str(ports[0]), "--grpc-port", str(ports[1]), "--threads", "1", "--latency-target-ms", "5000"]
+    process = subprocess.Popen(command)
+    try:
+        for _ in range(600):
+            assert process.poll() is None, "the service ended"
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/v2/health/ready", timeout=1):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield ports
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)

@@ -194,6 +194,43 @@ def serve(
     )
 
 
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of the service: http://127.0.0.1:8000")],
+    model: Annotated[str | None, typer.Option(help="Needed where there are several.")] = None,
+    rates: Annotated[
+        str | None, typer.Option(help="Requests per second: 50,100,200. Otherwise doubled until the knee.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of each rate.")] = 10.0,
+    deadline_ms: Annotated[float, typer.Option(min=0.1, help="An answer later than this does not count.")] = 35.0,
+    pattern: Annotated[str, typer.Option(help="poisson, bursts, or a CSV file with a column TIMESTAMP.")] = "poisson",
+    sizes: Annotated[str, typer.Option(help="Of free dimensions, mixed: 16,64,128")] = "",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Put an open-loop load on a service: how many requests a second are answered in time.
+
+    Latency counts from the moment a request is due. The last line is one JSON document.
+
+    \b
+    Examples:
+      burnish load http://127.0.0.1:8000
+      burnish load http://127.0.0.1:8000 --rates 50,100,200 --deadline-ms 20
+      burnish load http://127.0.0.1:8000 --pattern trace.csv --sizes 16,64,128
+    """
+    from burnish.cli.load import load as body
+
+    body(
+        url,
+        model=model,
+        rates=rates,
+        seconds=seconds,
+        deadline_ms=deadline_ms,
+        pattern=pattern,
+        sizes=sizes,
+        seed=seed,
+    )
+
+
 @app.command("list")
 def list_parts(
     kind: Annotated[

@@ -82,6 +82,10 @@ class BadRequest(BurnishError):
     """Inputs at call time do not fit the signature."""
 
 
+class ServiceError(BurnishError):
+    """A service does not answer, or answers that something is wrong."""
+
+
 class OutputError(BurnishError):
     """The output folder is in use, read-only, or its disk is full."""
 

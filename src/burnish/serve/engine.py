@@ -262,7 +262,8 @@ def _unlike(array: Array) -> Array:
 def _same(one: Array, other: Array, tolerance: float) -> bool:
     if one.dtype.kind != "f":
         return bool(np.array_equal(one, other))
-    return bool(np.abs(one - other).max(initial=0.0) <= max(tolerance * float(one.std()), 1e-6))
+    left, right = one.astype(np.float64), other.astype(np.float64)
+    return bool(np.abs(left - right).max(initial=0.0) <= max(tolerance * float(left.std()), 1e-6))
 
 
 def _fail(members: list[_Waiting], ran: Ran) -> None:

@@ -1,4 +1,4 @@
-"""From folders to a service that listens: `burnish serve`. uvicorn is imported here and nowhere else."""
+"""From folders to a service that listens: `burnish serve`. uvicorn and uvloop are imported here and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from burnish.core.noun import Field, Noun
 from burnish.serve.engine import Engine
@@ -39,7 +40,8 @@ NO_TARGET_S = 30.0
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
     models = find_models(paths)
-    asyncio.run(_serve(models, options, say))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(models, options, say))
 
 
 async def _serve(models: dict[str, dict[str, Path]], options: Options, say: Callable[[str], None]) -> None:

@@ -73,6 +73,8 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object) ->
         found = np.array(data)
     except (ValueError, OverflowError):
         found = np.empty(0, dtype=object)
+    if datatype == "UINT64" and found.dtype.kind in "fO":
+        found = _large(data)
     if found.size != count and found.dtype != object:
         raise ProtocolError(400, f"input {name!r}: {found.size} values where shape {list(shape)} takes {count}")
     if count == 0:
@@ -116,6 +118,16 @@ def to_json(array: Array) -> list[object]:
         return [e.decode(errors="replace") if isinstance(e, bytes) else str(e) for e in array.ravel()]
     values: list[object] = array.ravel().tolist()
     return values
+
+
+def _large(data: list[object]) -> Array:
+    """Whole numbers beyond int64, which NumPy takes for floating point where they stand beside small ones."""
+    try:
+        found = np.array(data, dtype=object)
+    except ValueError:
+        return np.empty(0, dtype=object)
+    whole = all(type(value) is int and 0 <= value < 1 << 64 for value in found.flat)
+    return found.astype(np.uint64) if whole else found
 
 
 def _texts(name: str, data: list[object], count: int) -> NDArray[np.object_]:
