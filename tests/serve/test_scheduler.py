@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from burnish.serve.ask import Ask, Reason
 from burnish.serve.profile import Profile
 from burnish.serve.scheduler import Limits, Scheduler
-from tests.serve.simulation import play
+from burnish.serve.simulate import play
 
 
 def curve(fixed: float, each: float):
@@ -57,7 +57,7 @@ limits = st.builds(
 def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, known):
     seconds = curve(fixed, each)
     scheduler = learned(limits, seconds, "abc") if known else Scheduler(Profile(limits.max_batch), limits)
-    story = play(scheduler, asks, seconds, limits)
+    story = play(scheduler, asks, seconds, devices=limits.instances)
     ran = [ask.id for batch in story.batches for ask in batch.asks]
     refused = [refusal.ask.id for _, refusal in story.refused]
     assert sorted(ran + refused) == [ask.id for ask in asks]
@@ -70,7 +70,7 @@ def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, kn
 @given(asks=traffic(), fixed=st.floats(0.001, 0.05), each=st.floats(0.0, 0.02))
 def test_with_a_true_profile_whoever_runs_is_in_time(asks, fixed, each):
     limits = Limits(max_batch=8)
-    story = play(learned(limits, curve(fixed, each), "abc"), asks, curve(fixed, each), limits)
+    story = play(learned(limits, curve(fixed, each), "abc"), asks, curve(fixed, each))
     for batch in story.batches:
         assert all(story.finished[ask.id] <= ask.deadline + 1e-9 for ask in batch.asks)
 
@@ -78,8 +78,9 @@ def test_with_a_true_profile_whoever_runs_is_in_time(asks, fixed, each):
 @given(asks=traffic(), fixed=st.floats(0.001, 0.05))
 def test_a_hold_ends_before_the_earliest_deadline_is_lost(asks, fixed):
     limits = Limits(max_batch=8, max_wait_ms=1000.0)
-    story = play(learned(limits, curve(fixed, 0.001), "abc"), asks, curve(fixed, 0.001), limits)
-    for now, wake in story.waits:
+    story = play(learned(limits, curve(fixed, 0.001), "abc"), asks, curve(fixed, 0.001))
+    for now, wake in story.holds:
+        assert wake > now
         waiting = [ask for ask in asks if ask.arrived <= now and ask.id in story.finished]
         later = [ask for ask in waiting if story.finished[ask.id] > wake]
         assert all(story.finished[ask.id] <= ask.deadline + 1e-9 for ask in later)
@@ -110,17 +111,20 @@ def test_a_cancelled_request_never_runs():
 
 
 def test_clients_that_come_back_together_share_a_batch():
-    limits, seconds = Limits(max_batch=16), curve(0.05, 0.0)
-    scheduler = learned(limits, seconds)
-    now, number, sizes = 0.0, 0, []
-    for _ in range(60):  # four clients in a closed loop, each back within a millisecond of its answer
-        backs = sorted(now + random.Random(number + client).uniform(0.0002, 0.0008) for client in range(4))
-        asks = [Ask(id=number + i, bucket="a", arrived=back, deadline=back + 1.0) for i, back in enumerate(backs)]
-        number += 4
-        story = play(scheduler, asks, seconds, limits)
-        sizes += [batch.rows for batch in story.batches]
-        now = max(story.finished.values())
-    assert sum(sizes[-40:]) / 40 > 3.8  # a batch begun with the first one would give 1, 3, 1, 3
+    """Four clients in a closed loop, each back within a millisecond of its answer, 50 ms a batch."""
+    chance = random.Random(0)
+    seconds = curve(0.05, 0.0)
+
+    def client(number: int, now: float) -> Ask:
+        arrived = now + chance.uniform(0.0002, 0.0008)
+        return Ask(id=number, bucket="a", arrived=arrived, deadline=arrived + 1.0)
+
+    def back(ask: Ask, now: float) -> Ask | None:
+        return client(ask.id + 4, now) if ask.id < 800 else None
+
+    story = play(learned(Limits(max_batch=16), seconds), [client(n, 0.0) for n in range(4)], seconds, back=back)
+    rate = len(story.finished) / max(story.finished.values())
+    assert rate > 0.95 * 4 / 0.051
 
 
 def test_under_overload_goodput_stays_near_what_the_device_can_do():
@@ -130,7 +134,7 @@ def test_under_overload_goodput_stays_near_what_the_device_can_do():
     for number in range(4000):
         now += chance.expovariate(2000.0)
         asks.append(Ask(id=number, bucket="a", arrived=now, deadline=now + 0.030))
-    story = play(learned(limits, seconds), asks, seconds, limits)
+    story = play(learned(limits, seconds), asks, seconds)
     best = max(rows / seconds(rows) for rows in range(1, 33) if seconds(rows) < 0.030)
     answered = story.in_time(asks) * len(asks) / asks[-1].arrived
     assert answered > 0.75 * best  # with all arrivals known beforehand 0.82 of it
@@ -147,6 +151,6 @@ def test_a_rare_shape_is_not_starved_by_a_common_one():
         now += chance.expovariate(1500.0)
         bucket = "b" if chance.random() < 0.05 else "a"
         asks.append(Ask(id=number, bucket=bucket, arrived=now, deadline=now + 0.08))
-    story = play(scheduler, asks, seconds, limits)
+    story = play(scheduler, asks, seconds, devices=limits.instances)
     rare = [ask for ask in asks if ask.bucket == "b"]
     assert story.in_time(rare) > 0.8
