@@ -56,7 +56,7 @@ def test_requests_of_several_rows_are_not_torn_apart(artifact, images, scores):
 
 def test_the_first_profile_is_there_before_the_first_request(artifact):
     async def body(engine):
-        bucket = (("image", (3, 12, 12)),)
+        bucket = engine.shapes.bucket({"image": np.zeros((1, 3, 12, 12), np.float32)})
         return [engine.profile.seconds(bucket, rows) for rows in (1, 2, 4)]
 
     assert all(seconds > 0 for seconds in on(artifact, body))
@@ -77,11 +77,11 @@ def test_one_that_breaks_the_model_does_not_spoil_its_neighbours(artifact, image
     """A model that fails on any batch with a certain image in it, as one with an unknown word would."""
     whole = Lane.run
 
-    def fragile(lane, parts, done):
+    def fragile(lane, bucket, parts, done):
         if any((array == 13.0).all() for array in parts["image"]):
             asyncio.get_running_loop().call_soon(done, Ran({}, error="index out of range"))
         else:
-            whole(lane, parts, done)
+            whole(lane, bucket, parts, done)
 
     monkeypatch.setattr(Lane, "run", fragile)
 

@@ -8,26 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from burnish.artifact.load import example_inputs, read_manifest
+from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
 from burnish.serve.ask import Ask, Refusal
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.profile import Profile
+from burnish.serve.rehearsal import rehearse
 from burnish.serve.scheduler import Batch, Limits, Scheduler
+from burnish.serve.shapes import Array, Arrays, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
-Array = NDArray[np.generic]
-Arrays = Mapping[str, Array]
-
-_REPEATS = 3
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
 
@@ -48,6 +42,7 @@ class RunFailed(BurnishError):
 class _Waiting:
     ask: Ask
     inputs: Arrays
+    sizes: dict[str, int]
     answer: asyncio.Future[dict[str, Array]]
 
 
@@ -66,6 +61,7 @@ class Engine:
         self.target_s = target_s
         self.profile = Profile(limits.max_batch)
         self.scheduler = Scheduler(self.profile, limits)
+        self.shapes = Shapes(self.manifest.signature)
         self.tally = Tally()
         self.watch = Watches([self.tally, *([watch] if watch else [])])
         self._threads = threads or self.manifest.threads
@@ -82,7 +78,13 @@ class Engine:
         """Start the workers and take the first times. Raises `ArtifactError`."""
         self._lanes = [Lane(self.folder, self._threads) for _ in range(self.limits.instances)]
         await asyncio.gather(*(lane.start() for lane in self._lanes))
-        await self._rehearse(self._lanes[0])
+        found = await rehearse(self._lanes[0], self.manifest, self.limits.max_batch)
+        self.shapes, self.alone = found.shapes, found.alone
+        if found.alone:
+            self.limits = self.limits.model_copy(update={"max_batch": 1})
+            self.scheduler.limits = self.limits
+        for bucket, rows, seconds in found.times:
+            self.profile.observe(bucket, rows, seconds)
         self._idle = list(self._lanes)
 
     async def infer(self, inputs: Arrays, *, timeout_s: float = 0.0, level: int = 0) -> dict[str, Array]:
@@ -94,7 +96,7 @@ class Engine:
         first = next(iter(inputs.values()))
         ask = Ask(
             id=self._next,
-            bucket=bucket_of(inputs),
+            bucket=self.shapes.bucket(inputs),
             rows=len(first),
             arrived=now,
             deadline=now + (timeout_s or self.target_s),
@@ -105,7 +107,7 @@ class Engine:
         if refusal is not None:
             self.watch.refused(refusal)
             raise Refused(refusal)
-        waiting = _Waiting(ask, inputs, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(ask, inputs, self.shapes.sizes(inputs), asyncio.get_running_loop().create_future())
         self._waiting[ask.id] = waiting
         self._turn()
         try:
@@ -155,14 +157,14 @@ class Engine:
         lane = self._idle.pop()
         members = [self._waiting[ask.id] for ask in batch.asks]
         parts = {name: [member.inputs[name] for member in members] for name in members[0].inputs}
-        lane.run(parts, lambda ran: self._ran(lane, batch, members, ran))
+        lane.run(self.shapes.bucket(members[0].inputs), parts, partial(self._ran, lane, batch, members))
 
     def _ran(self, lane: Lane, batch: Batch, members: list[_Waiting], ran: Ran) -> None:
         now = time.monotonic()
         self.scheduler.finished(batch, now, learn=not ran.error)
         self.watch.ran(batch, now - batch.started, failed=bool(ran.error))
         if not ran.error:
-            _scatter(members, ran.outputs)
+            self._scatter(members, ran.outputs)
         elif len(members) == 1 and not ran.died:
             _fail(members, ran)
         again = [member for member in members if not member.answer.done()]
@@ -178,7 +180,7 @@ class Engine:
             if member.answer.done():
                 continue
             inputs = {name: [array] for name, array in member.inputs.items()}
-            lane.run(inputs, partial(self._ran_alone, lane, member, members))
+            lane.run(self.shapes.bucket(member.inputs), inputs, partial(self._ran_alone, lane, member, members))
             return
         self._idle.append(lane)
         self._turn()
@@ -187,7 +189,7 @@ class Engine:
         if ran.error:
             _fail([member], ran)
         else:
-            _scatter([member], ran.outputs)
+            self._scatter([member], ran.outputs)
         if ran.died:
             self._restart(lane, rest)
         else:
@@ -207,6 +209,16 @@ class Engine:
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
 
+    def _scatter(self, members: list[_Waiting], outputs: Arrays) -> None:
+        """Give everyone their rows, copied out of the shared memory."""
+        place = 0
+        for member in members:
+            rows = slice(place, place + member.ask.rows)
+            place = rows.stop
+            if not member.answer.done():
+                own = {name: array[rows] for name, array in outputs.items()}
+                member.answer.set_result(self.shapes.cut(own, member.sizes))
+
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:
             self.watch.refused(refusal)
@@ -214,80 +226,8 @@ class Engine:
             if waiting is not None and not waiting.answer.done():
                 waiting.answer.set_exception(Refused(refusal))
 
-    async def _rehearse(self, lane: Lane) -> None:
-        """Run the artifact's example: a proof that it works, whether rows may share a batch, and the first times."""
-        example = example_inputs(self.folder)
-        row = {name: array[:1] for name, array in example.items()}
-        if self.limits.max_batch > 1 and not await self._independent(lane, row):
-            self.alone = "an answer depends on the other rows of its batch (activation ranges are taken over the batch)"
-            self.limits = self.limits.model_copy(update={"max_batch": 1})
-            self.scheduler.limits = self.limits
-        rows = 1
-        while rows <= self.limits.max_batch:
-            inputs = {name: np.repeat(array, rows, axis=0) for name, array in row.items()}
-            for repeat in range(_REPEATS + 1):
-                began = time.monotonic()
-                await self._example(lane, inputs)
-                if repeat:
-                    self.profile.observe(bucket_of(inputs), rows, time.monotonic() - began)
-            rows *= 2
-
-    async def _independent(self, lane: Lane, row: Arrays) -> bool:
-        """Whether a row's answer stays the same, within the artifact's tolerance, beside a row unlike it."""
-        unlike = {name: _unlike(array) for name, array in row.items()}
-        alone = await self._example(lane, row)
-        beside = await self._example(lane, {name: np.concatenate([row[name], unlike[name]]) for name in row})
-        return all(_same(alone[name], beside[name][:1], self.manifest.tolerance) for name in alone)
-
-    async def _example(self, lane: Lane, inputs: Arrays) -> Arrays:
-        """Outputs of one batch, past the scheduler. Raises `ArtifactError` when the example does not run."""
-        ran = await _run_once(lane, inputs)
-        if ran.error:
-            raise ArtifactError("the example does not run", where=str(self.folder), why=ran.error)
-        return ran.outputs
-
-
-def bucket_of(inputs: Arrays) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """What requests must have in common to share a batch: the shapes of a row."""
-    return tuple((name, array.shape[1:]) for name, array in inputs.items())
-
-
-def _unlike(array: Array) -> Array:
-    """A row of the same kind with other values: numbers three times as large, codes in another order."""
-    if array.dtype.kind == "f":
-        return (3 * array).astype(array.dtype)
-    return np.ascontiguousarray(array[..., ::-1]) if array.ndim > 1 else array
-
-
-def _same(one: Array, other: Array, tolerance: float) -> bool:
-    if one.dtype.kind != "f":
-        return bool(np.array_equal(one, other))
-    left, right = one.astype(np.float64), other.astype(np.float64)
-    return bool(np.abs(left - right).max(initial=0.0) <= max(tolerance * float(left.std()), 1e-6))
-
 
 def _fail(members: list[_Waiting], ran: Ran) -> None:
     for member in members:
         if not member.answer.done():
             member.answer.set_exception(RunFailed("the model failed on this request", why=ran.error))
-
-
-def _scatter(members: list[_Waiting], outputs: Arrays) -> None:
-    place = 0
-    for member in members:
-        rows = slice(place, place + member.ask.rows)
-        place = rows.stop
-        if not member.answer.done():
-            member.answer.set_result({name: np.array(array[rows]) for name, array in outputs.items()})
-
-
-async def _run_once(lane: Lane, inputs: Arrays) -> Ran:
-    done: asyncio.Future[Ran] = asyncio.get_running_loop().create_future()
-
-    def heard(ran: Ran) -> None:
-        kept = {name: array.copy() for name, array in ran.outputs.items()}
-        done.set_result(Ran(kept, ran.seconds, ran.error, ran.died))
-
-    call: Callable[[Ran], None] = heard
-    lane.run({name: [array] for name, array in inputs.items()}, call)
-    return await done

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.errors import ArtifactError
+from burnish.serve.shapes import Bucket, fill
 from burnish.serve.worker.main import MESSAGE_BYTES
 from burnish.serve.worker.slab import Slab, Window, lay_out
 
 Array = NDArray[np.generic]
 Parts = Mapping[str, Sequence[Array]]
-"""Inputs by name: one array [rows, ...] of every request, equal in all but their rows."""
+"""Inputs by name: one array [rows, ...] of every request, no larger than the bucket's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,13 @@ class Lane:
             self.stop()
             raise ArtifactError("a worker did not start", where=str(self.folder), why=ran.error)
 
-    def run(self, parts: Parts, done: Callable[[Ran], None]) -> None:
-        """Run one batch; `done` is called once from the event loop, whatever happens."""
+    def run(self, bucket: Bucket, parts: Parts, done: Callable[[Ran], None]) -> None:
+        """Run one batch of rows shaped as `bucket` says; `done` is called once, from the event loop."""
         rows = sum(map(len, next(iter(parts.values()))))
-        layout, size = lay_out([(name, found[0].dtype, (rows, *found[0].shape[1:])) for name, found in parts.items()])
+        layout, size = lay_out([(name, parts[name][0].dtype, (rows, *shape)) for name, shape in bucket])
         handed = self._slab.reserve(size)
         for name, place in self._slab.arrays(layout).items():
-            np.concatenate(parts[name], out=place)
+            fill(place, parts[name])
         self._done = done
         self._send({"run": layout}, handed)
 
