@@ -58,7 +58,9 @@ def test_what_was_learned_is_written_down_and_taken_up():
         profile.observe(("x", (3,)), 2, seconds)
     text = [item.to_json() for item in profile.observed()]
     other = Profile(8)
-    other.restore([Observed.from_json(item) for item in text], [("x", (3,))])
+    other.restore([Observed.from_json(item) for item in text])
+    assert other.observed() == profile.observed()
+    assert other.seconds(("x", (3,)), 2) == profile.seconds(("x", (3,)), 2) == 0.3
     assert other.observed() == profile.observed()
 
 

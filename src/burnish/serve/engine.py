@@ -16,12 +16,14 @@ from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
 from burnish.serve.ask import Ask, Refusal
 from burnish.serve.lane import Lane, Ran
+from burnish.serve.memory import place, recall, remember
 from burnish.serve.profile import Profile
 from burnish.serve.rehearsal import rehearse
 from burnish.serve.scheduler import Batch, Limits, Scheduler
 from burnish.serve.shapes import Array, Arrays, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
+_KEEP_S = 30.0
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
 
@@ -72,6 +74,8 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._restarts: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._memory = place(self.manifest, self._threads)
+        self._keeping: asyncio.Task[None] | None = None
         self.alone = ""
 
     async def start(self) -> None:
@@ -83,9 +87,17 @@ class Engine:
         if found.alone:
             self.limits = self.limits.model_copy(update={"max_batch": 1})
             self.scheduler.limits = self.limits
+        recall(self._memory, self.profile)
         for bucket, rows, seconds in found.times:
             self.profile.observe(bucket, rows, seconds)
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
         self._idle = list(self._lanes)
+
+    async def _keep(self) -> None:
+        """Write down what was learned, every half minute."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            remember(self._memory, self.profile)
 
     async def infer(self, inputs: Arrays, *, timeout_s: float = 0.0, level: int = 0) -> dict[str, Array]:
         """Outputs for one request. Raises `Refused`, `RunFailed`.
@@ -132,6 +144,9 @@ class Engine:
             await asyncio.sleep(0.005)
         if self._timer is not None:
             self._timer.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            remember(self._memory, self.profile)
         for task in self._restarts:
             task.cancel()
         for lane in self._lanes:

@@ -12,8 +12,9 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from burnish.core.noun import Noun
+from burnish.core.noun import Field, Noun
 
 _KEPT = 64
 """Times kept per bucket and size; older ones are forgotten, so the profile follows the machine."""
@@ -26,8 +27,8 @@ class Observed(Noun):
     """Times of one bucket and batch size, in seconds, oldest first. `bucket` is its printed name."""
 
     bucket: str
-    rows: int
-    seconds: tuple[float, ...]
+    rows: int = Field(ge=1)
+    seconds: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
 
 
 @dataclass
@@ -66,12 +67,14 @@ class Profile:
         self.max_rows = max_rows
         self.quantile = quantile
         self._curves: dict[Hashable, Curve] = {}
+        self._earlier: dict[str, list[Observed]] = {}
 
     def observe(self, bucket: Hashable, rows: int, seconds: float) -> None:
         """Learn from a batch that was run. Raises `ValueError` on a time that is not a positive number."""
         if not math.isfinite(seconds) or seconds < 0 or rows < 1:
             raise ValueError(f"{rows} rows in {seconds} s is not a measurement")
-        curve = self._curves.pop(bucket, None) or Curve(self.max_rows, self.quantile)
+        curve = self._curve(bucket) or Curve(self.max_rows, self.quantile)
+        self._curves.pop(bucket, None)
         self._curves[bucket] = curve  # the last one used is the last one to be forgotten
         if len(self._curves) > _BUCKETS:
             del self._curves[next(iter(self._curves))]
@@ -79,25 +82,34 @@ class Profile:
 
     def seconds(self, bucket: Hashable, rows: int) -> float:
         """Predicted time of a batch, in seconds."""
-        curve = self._curves.get(bucket)
+        curve = self._curve(bucket)
         if curve is not None:
             return curve.seconds(rows)
         return max((known.seconds(rows) for known in self._curves.values()), default=0.0)
 
     def observed(self) -> tuple[Observed, ...]:
-        """Everything kept, to be written down; `restore` is the inverse."""
-        return tuple(
+        """Everything known, to be written down; `restore` is the inverse."""
+        own = tuple(
             Observed(bucket=str(bucket), rows=rows, seconds=tuple(times))
             for bucket, curve in self._curves.items()
             for rows, times in sorted(curve.times.items())
         )
+        return own + tuple(item for items in self._earlier.values() for item in items)
 
-    def restore(self, observed: Iterable[Observed], buckets: Iterable[Hashable]) -> None:
-        """Take up what an earlier process learned about these buckets."""
-        by_name = {str(bucket): bucket for bucket in buckets}
+    def restore(self, observed: Iterable[Observed]) -> None:
+        """Take up what an earlier process learned; it counts as soon as its bucket is met again."""
         for item in observed:
-            for seconds in item.seconds if item.bucket in by_name else ():
-                self.observe(by_name[item.bucket], item.rows, seconds)
+            if item.bucket in self._earlier or len(self._earlier) < _BUCKETS:
+                self._earlier.setdefault(item.bucket, []).append(item)
+
+    def _curve(self, bucket: Hashable) -> Curve | None:
+        curve = self._curves.get(bucket)
+        if curve is None and (items := self._earlier.pop(str(bucket), None)):
+            curve = self._curves[bucket] = Curve(self.max_rows, self.quantile)
+            for item in items:
+                for seconds in item.seconds:
+                    curve.add(min(item.rows, self.max_rows), seconds)
+        return curve
 
 
 def tail(times: Iterable[float], quantile: float) -> float:
