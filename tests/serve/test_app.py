@@ -52,10 +52,12 @@ class Client:
 def with_app(artifact, body, **limits):
     async def run():
         metrics = Metrics(35.0)
-        engine = Engine(
-            artifact, Limits(**{"max_batch": 4, **limits}), target_s=30.0, threads=1, watch=metrics.watch("tiny", "1")
-        )
-        service = Service({"tiny": {"1": engine}})
+
+        def make(model, version, folder):
+            settings = Limits(**{"max_batch": 4, **limits})
+            return Engine(folder, settings, target_s=30.0, threads=1, watch=metrics.watch(model, version))
+
+        service = Service(lambda: {"tiny": {"1": artifact}}, make)
         await service.start()
         try:
             return await body(Client(App(service, max_body=100_000, pages={"/metrics": metrics.page})))

@@ -57,6 +57,22 @@ def test_grpc(service, images, scores):
     client.close()
 
 
+def test_models_are_unloaded_and_loaded(service):
+    over_http = http.InferenceServerClient(f"127.0.0.1:{service[0]}")
+    over_grpc = grpc.InferenceServerClient(f"127.0.0.1:{service[1]}")
+    over_http.unload_model("tiny")
+    assert {item["state"] for item in over_http.get_model_repository_index()} == {"UNAVAILABLE"}
+    over_grpc.load_model("tiny")
+    assert over_http.is_model_ready("tiny", "3")
+    over_grpc.unload_model("tiny")
+    over_http.load_model("tiny")
+    assert over_grpc.is_model_ready("tiny")
+    with pytest.raises(Exception, match="cannot be given with a request"):
+        over_http.load_model("tiny", config="{}")
+    over_http.close()
+    over_grpc.close()
+
+
 def test_grpc_errors_have_the_codes_of_the_protocol(service, images):
     client = grpc.InferenceServerClient(f"127.0.0.1:{service[1]}")
     sent = grpc.InferInput("image", [1, 3, 12, 12], "FP32")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -39,30 +40,25 @@ NO_TARGET_S = 30.0
 
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
-    models = find_models(paths)
+    find_models(paths)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(models, options, say))
+        runner.run(_serve(paths, options, say))
 
 
-async def _serve(models: dict[str, dict[str, Path]], options: Options, say: Callable[[str], None]) -> None:
+async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     metrics = Metrics(options.latency_target_ms)
     target = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
-    engines = {
-        name: {
-            version: Engine(
-                folder, options.limits, target_s=target, threads=options.threads, watch=metrics.watch(name, version)
-            )
-            for version, folder in versions.items()
-        }
-        for name, versions in models.items()
-    }
-    service = Service(engines)
-    say(f"starting {', '.join(f'{name} {version}' for name, found in models.items() for version in found)}")
+
+    def make(model: str, version: str, folder: Path) -> Engine:
+        watch = metrics.watch(model, version)
+        return Engine(folder, options.limits, target_s=target, threads=options.threads, watch=watch)
+
+    service = Service(partial(find_models, paths), make)
+    say("starting")
     await service.start()
-    for name, versions in engines.items():
+    for name, versions in service.engines.items():
         for version, engine in versions.items():
-            if engine.alone:
-                say(f"{name} {version} runs every request alone: {engine.alone}")
+            say(f"{name} {version}: {(engine.alone and 'every request alone: ' + engine.alone) or 'ready'}")
     app = App(service, max_body=options.max_body, pages={"/metrics": metrics.page})
     config = uvicorn.Config(
         app,

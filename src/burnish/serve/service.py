@@ -6,19 +6,21 @@ Answers are plain values in the protocol's form; how they travel is the front en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from burnish.backends.bundle import check_inputs
-from burnish.core.errors import BadRequest
+from burnish.core.errors import ArtifactError, BadRequest
 from burnish.core.signature import Signature, TensorSpec
 from burnish.serve.ask import Reason
 from burnish.serve.engine import Engine, Refused, RunFailed
 from burnish.serve.protocol.datatypes import datatype_of
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError
+from burnish.serve.repository import Models
 
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
 MAX_LEVEL = 7
@@ -39,28 +41,76 @@ _WORDS = {
 }
 
 
-class Service:
-    """The models that are served, by name and version."""
+Make = Callable[[str, str, Path], Engine]
+"""Builds the engine of a model, a version and its folder."""
 
-    def __init__(self, engines: Mapping[str, Mapping[str, Engine]]) -> None:
-        self._engines = {name: dict(versions) for name, versions in engines.items()}
+
+class Service:
+    """The models that are served, by name and version.
+
+    `find` looks for models anew, `make` builds an engine for one. A version is started and warm before it is
+    shown, and answers what waits before it ends, so that a change costs no request.
+    """
+
+    def __init__(self, find: Callable[[], Models], make: Make) -> None:
+        self._find = find
+        self._make = make
+        self._engines: dict[str, dict[str, Engine]] = {}
+        self._states: dict[tuple[str, str], tuple[str, str]] = {}
+        self._changing: dict[str, asyncio.Lock] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._ready = False
 
     async def start(self) -> None:
         """Start every model. Raises `ArtifactError`."""
-        for engine in self._all():
-            await engine.start()
+        for model, versions in self._find().items():
+            await self._bring_in(model, versions)
         self._ready = True
 
     async def stop(self) -> None:
         """Answer what waits, then end."""
         self._ready = False
-        await asyncio.gather(*(engine.stop() for engine in self._all()))
+        engines = [engine for versions in self._engines.values() for engine in versions.values()]
+        await asyncio.gather(*(engine.stop() for engine in engines), *self._leaving)
+
+    async def load(self, model: str) -> None:
+        """Bring a model to what lies in its folder now: new versions in, changed ones anew, others out.
+
+        Raises `ProtocolError` when there is no such model or a version does not start; what answered before
+        goes on then.
+        """
+        async with self._changing.setdefault(model, asyncio.Lock()):
+            try:
+                versions = self._find().get(model)
+                if not versions:
+                    raise ProtocolError(404, f"no model {model[:64]!r} in the repository")
+                await self._bring_in(model, versions)
+            except ArtifactError as error:
+                raise ProtocolError(400, str(error).replace("\n", "; ")) from None
+            finally:
+                if model not in self._engines:
+                    self._changing.pop(model, None)
+            for version in self._engines[model].keys() - versions.keys():
+                self._let_go(model, version)
+
+    async def unload(self, model: str) -> None:
+        """Stop answering for a model; requests that it has already are answered. Raises `ProtocolError`."""
+        async with self._changing.setdefault(model, asyncio.Lock()):
+            if model not in self._engines:
+                self._changing.pop(model, None)
+                raise ProtocolError(404, f"unknown model {model[:64]!r}")
+            for version in list(self._engines[model]):
+                self._let_go(model, version)
 
     @property
     def ready(self) -> bool:
         """Whether every model answers."""
         return self._ready
+
+    @property
+    def engines(self) -> Mapping[str, Mapping[str, Engine]]:
+        """Those that answer, by model and version."""
+        return self._engines
 
     def engine(self, model: str, version: str = "") -> tuple[str, Engine]:
         """The version that answers: the one named, else the highest. Raises `ProtocolError`."""
@@ -135,16 +185,42 @@ class Service:
         }
 
     def index(self) -> list[dict[str, str]]:
-        """Every model version and its state."""
-        state = "READY" if self._ready else "UNAVAILABLE"
+        """Every model version that was met, and its state."""
         return [
-            {"name": name, "version": version, "state": state, "reason": ""}
-            for name, versions in sorted(self._engines.items())
-            for version in sorted(versions, key=_number)
+            {"name": model, "version": version, "state": state, "reason": reason}
+            for (model, version), (state, reason) in sorted(self._states.items(), key=lambda item: _place(item[0]))
         ]
 
-    def _all(self) -> list[Engine]:
-        return [engine for versions in self._engines.values() for engine in versions.values()]
+    async def _bring_in(self, model: str, versions: Mapping[str, Path]) -> None:
+        """Start those that are new or differ, then put them in place of what answered before."""
+        for version, folder in sorted(versions.items(), key=lambda item: _number(item[0])):
+            before = self._engines.get(model, {}).get(version)
+            engine = self._make(model, version, folder)
+            if before is not None and before.manifest.content_hash == engine.manifest.content_hash:
+                continue
+            if before is None:
+                self._states[model, version] = ("LOADING", "")
+            try:
+                await engine.start()
+            except ArtifactError as error:
+                if before is None:
+                    self._states[model, version] = ("UNAVAILABLE", error.what)
+                raise
+            self._engines.setdefault(model, {})[version] = engine
+            self._states[model, version] = ("READY", "")
+            if before is not None:
+                self._drain(before)
+
+    def _let_go(self, model: str, version: str) -> None:
+        self._drain(self._engines[model].pop(version))
+        self._states[model, version] = ("UNAVAILABLE", "unloaded")
+        if not self._engines[model]:
+            del self._engines[model]
+
+    def _drain(self, engine: Engine) -> None:
+        task = asyncio.get_running_loop().create_task(engine.stop())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
 
 def _checked(request: InferRequest, signature: Signature) -> dict[str, Array]:
@@ -180,6 +256,10 @@ def _described(spec: TensorSpec) -> dict[str, Any]:
 def _configured(spec: TensorSpec) -> dict[str, Any]:
     dims = [size if isinstance(size, int) else -1 for size in spec.shape[1:]]
     return {"name": spec.name, "data_type": f"TYPE_{datatype_of(spec.dtype)}", "dims": dims}
+
+
+def _place(found: tuple[str, str]) -> tuple[str, tuple[int, str]]:
+    return found[0], _number(found[1])
 
 
 def _number(version: str) -> tuple[int, str]:

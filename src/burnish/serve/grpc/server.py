@@ -64,6 +64,8 @@ async def start_server(service: Service, address: str, *, max_body: int) -> tupl
         "ModelMetadata": calls.model_metadata,
         "ModelStatistics": calls.statistics,
         "RepositoryIndex": calls.index,
+        "RepositoryModelLoad": calls.load,
+        "RepositoryModelUnload": calls.unload,
         "ModelInfer": calls.infer,
     }
     handlers: dict[str, Any] = {name: _unary(name, call) for name, call in unary.items()}
@@ -126,6 +128,16 @@ class _Calls:
         models = [item for item in self._service.index() if item["state"] == "READY" or not request.ready]
         return MESSAGES["RepositoryIndexResponse"](models=models)
 
+    async def load(self, request: Any, _context: Any) -> Any:
+        _check_parameters(request)
+        await self._service.load(request.model_name)
+        return MESSAGES["RepositoryModelLoadResponse"]()
+
+    async def unload(self, request: Any, _context: Any) -> Any:
+        _check_parameters(request)
+        await self._service.unload(request.model_name)
+        return MESSAGES["RepositoryModelUnloadResponse"]()
+
     async def infer(self, message: Any, _context: Any) -> Any:
         request = parse_request(message)
         return render_answer(await self._service.infer(message.model_name, message.model_version, request))
@@ -139,6 +151,11 @@ class _Calls:
                 yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
             else:
                 yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+
+
+def _check_parameters(request: Any) -> None:
+    if set(request.parameters) - {"unload_dependents"}:
+        raise ProtocolError(400, "a model's settings and files cannot be given with a request")
 
 
 def parse_request(message: Any) -> InferRequest:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from burnish.serve.http.body import Gone, Receive, deflate, read_body
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
-from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_request, render_answer
+from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_json, parse_request, render_answer
 from burnish.serve.service import Service
 
 Scope = MutableMapping[str, Any]
@@ -57,8 +57,12 @@ class App:
             kind, body = self._pages[path]()
             await _send(send, 200, {"content-type": kind}, [body])
         elif parts[:1] == ["v2"]:
-            await read_body(receive, headers, self._max_body)
-            await self._about(method, parts[1:], send)
+            body = await read_body(receive, headers, self._max_body)
+            if method == "POST" and parts[1:3] == ["repository", "models"] and len(parts) == 5:
+                await self._change(parts[3], parts[4], body)
+                await _json(send, {})
+            else:
+                await self._about(method, parts[1:], send)
         else:
             raise ProtocolError(404, "no such path; the protocol begins at /v2")
 
@@ -87,6 +91,19 @@ class App:
             raise Gone
         finally:
             gone.cancel()
+
+    async def _change(self, model: str, what: str, body: bytes) -> None:
+        """Load or unload a model. What it is made of lies in its folder; a request cannot bring its own."""
+        given = parse_json(body) if body.strip() else {}
+        if not isinstance(given, dict) or set(given.get("parameters") or {}) - {"unload_dependents"}:
+            raise ProtocolError(400, "a model's settings and files cannot be given with a request")
+        match what:
+            case "load":
+                await self._service.load(model)
+            case "unload":
+                await self._service.unload(model)
+            case _:
+                raise ProtocolError(404, "a model can be loaded and unloaded")
 
     async def _about(self, method: str, parts: list[str], send: Send) -> None:
         service = self._service
