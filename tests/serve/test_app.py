@@ -13,6 +13,7 @@ import pytest
 
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
+from burnish.serve.http.pages import home, openapi
 from burnish.serve.metrics import Metrics
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
@@ -60,7 +61,13 @@ def with_app(artifact, body, **limits):
         service = Service(lambda: {"tiny": {"1": artifact}}, make)
         await service.start()
         try:
-            return await body(Client(App(service, max_body=100_000, pages={"/metrics": metrics.page})))
+            return await body(
+                Client(
+                    App(
+                        service, max_body=100_000, pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page}
+                    )
+                )
+            )
         finally:
             await service.stop()
 
@@ -181,3 +188,21 @@ def test_refusals_have_their_own_status(artifact, images, reason, status):
         assert found == status or (reason == "time" and found == 429)
         if found == 429:
             assert int(headers["retry-after"]) >= 0
+
+
+def test_every_path_of_the_openapi_document_exists(artifact, images):
+    async def body(call):
+        status, _, text = await call("GET", "/openapi.json")
+        document = json.loads(text)
+        found = {}
+        for path, methods in document["paths"].items():
+            for method in methods:
+                filled = path.replace("{model}", "tiny").replace("{version}", "1")
+                sent = request(images[:1]) if path.endswith("infer") else b""
+                if not path.startswith("/v2/repository/models"):
+                    found[path, method] = (await call(method.upper(), filled, sent))[0]
+        return status, found, await call("GET", "/")
+
+    status, found, page = with_app(artifact, body)
+    assert status == 200 and set(found.values()) == {200}, found
+    assert page[1]["content-type"].startswith("text/html") and b"<title>" in page[2]

@@ -170,6 +170,9 @@ def serve(
     instances: Annotated[int, typer.Option(min=1, help="Worker processes of every model.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Of a worker; as the artifact says otherwise.")] = None,
     max_body_mb: Annotated[int, typer.Option(min=1, help="Largest request.")] = 64,
+    api_keys: Annotated[Path | None, typer.Option(help="File, one key a line: requests must bring one.")] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
 ) -> None:
     """Serve artifacts over the Open Inference Protocol, with batches that answer in time.
 
@@ -190,6 +193,9 @@ def serve(
         latency_target_ms=latency_target_ms,
         threads=threads,
         max_body=max_body_mb << 20,
+        api_keys=api_keys,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
         limits={"max_batch": max_batch, "max_wait_ms": max_wait_ms, "max_queue": max_queue, "instances": instances},
     )
 

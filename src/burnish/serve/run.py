@@ -10,10 +10,13 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from burnish.core.noun import Field, Noun
+from burnish.core.errors import RecipeError
+from burnish.core.noun import Field, Noun, model_validator
 from burnish.serve.engine import Engine
 from burnish.serve.grpc.server import start_server
 from burnish.serve.http.app import App
+from burnish.serve.http.pages import home, openapi
+from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.scheduler import Limits
@@ -30,8 +33,17 @@ class Options(Noun):
     threads: int | None = Field(default=None, ge=1, description="of a worker; None: as the artifact was measured")
     max_body: int = Field(default=64 << 20, ge=1024, description="bytes of a request")
     max_connections: int = Field(default=4096, ge=1)
+    tls_certificate: Path | None = Field(default=None, description="PEM file; with tls_key")
+    tls_key: Path | None = Field(default=None, description="PEM file")
+    api_keys: Path | None = Field(default=None, description="file with one key a line; requests must bring one")
     drain_s: float = Field(default=30.0, ge=0, description="time to answer what waits when it is told to end")
     limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Options:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        return self
 
 
 NO_TARGET_S = 30.0
@@ -59,7 +71,13 @@ async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], N
     for name, versions in service.engines.items():
         for version, engine in versions.items():
             say(f"{name} {version}: {(engine.alone and 'every request alone: ' + engine.alone) or 'ready'}")
-    app = App(service, max_body=options.max_body, pages={"/metrics": metrics.page})
+    keys = Keys.read(options.api_keys)
+    app = App(
+        service,
+        max_body=options.max_body,
+        keys=keys,
+        pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
+    )
     config = uvicorn.Config(
         app,
         host=options.host,
@@ -70,17 +88,30 @@ async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], N
         timeout_graceful_shutdown=max(1, round(options.drain_s)),
         lifespan="off",
         server_header=False,
+        ssl_certfile=options.tls_certificate,
+        ssl_keyfile=options.tls_key,
         date_header=False,
     )
     grpc = None
     try:
         if options.grpc_port is not None:
             address = f"{options.host}:{options.grpc_port}"
-            grpc, port = await start_server(service, address, max_body=options.max_body)
+            tls = _tls(options)
+            grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls)
             say(f"listening on grpc://{options.host}:{port}")
-        say(f"listening on http://{options.host}:{options.port}/v2")
+        say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{options.port}/v2")
         await uvicorn.Server(config).serve()
     finally:
         if grpc is not None:
             await grpc.stop(options.drain_s)
         await service.stop()
+
+
+def _tls(options: Options) -> tuple[bytes, bytes] | None:
+    """Key and certificate. Raises `RecipeError` when a file cannot be read."""
+    if options.tls_key is None or options.tls_certificate is None:
+        return None
+    try:
+        return options.tls_key.read_bytes(), options.tls_certificate.read_bytes()
+    except OSError as error:
+        raise RecipeError("a TLS file cannot be read", where=str(error.filename), why=str(error.strerror)) from None

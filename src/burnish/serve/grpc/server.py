@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 
 from burnish.serve.grpc.schema import MESSAGES, SERVICE
+from burnish.serve.keys import Keys
 from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_bytes, numpy_type, to_bytes
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
 from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
@@ -21,6 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -43,11 +45,19 @@ _CONTENTS = {
     "BYTES": "bytes_contents",
 }
 
+_OPEN = ("ServerLive", "ServerReady")
+"""Calls that need no key."""
+
 Call = Callable[[Any, Any], Awaitable[Any]]
 
 
-async def start_server(service: Service, address: str, *, max_body: int) -> tuple[Any, int]:
-    """A server that listens, and its port. Stop it with `await server.stop(seconds)`."""
+async def start_server(
+    service: Service, address: str, *, max_body: int, keys: Keys, tls: tuple[bytes, bytes] | None = None
+) -> tuple[Any, int]:
+    """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
+
+    `tls` is key and certificate in PEM.
+    """
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", max_body),
@@ -55,7 +65,7 @@ async def start_server(service: Service, address: str, *, max_body: int) -> tupl
             ("grpc.so_reuseport", 0),
         ]
     )
-    calls = _Calls(service)
+    calls = _Calls(service, keys)
     unary: dict[str, Call] = {
         "ServerLive": calls.live,
         "ServerReady": calls.ready,
@@ -68,21 +78,26 @@ async def start_server(service: Service, address: str, *, max_body: int) -> tupl
         "RepositoryModelUnload": calls.unload,
         "ModelInfer": calls.infer,
     }
-    handlers: dict[str, Any] = {name: _unary(name, call) for name, call in unary.items()}
+    handlers: dict[str, Any] = {name: _unary(name, call, keys) for name, call in unary.items()}
     handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
         calls.stream,
         request_deserializer=MESSAGES["ModelInferRequest"].FromString,
         response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    port = server.add_insecure_port(address)
+    if tls is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
     await server.start()
     return server, port
 
 
-def _unary(name: str, call: Call) -> Any:
+def _unary(name: str, call: Call, keys: Keys) -> Any:
     async def answer(request: Any, context: Any) -> Any:
         try:
+            if name not in _OPEN:
+                _check_key(keys, context)
             return await call(request, context)
         except ProtocolError as error:
             if error.status == 429:
@@ -102,8 +117,9 @@ def _unary(name: str, call: Call) -> Any:
 
 
 class _Calls:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, keys: Keys) -> None:
         self._service = service
+        self._keys = keys
 
     async def live(self, _request: Any, _context: Any) -> Any:
         return MESSAGES["ServerLiveResponse"](live=True)
@@ -142,7 +158,11 @@ class _Calls:
         request = parse_request(message)
         return render_answer(await self._service.infer(message.model_name, message.model_version, request))
 
-    async def stream(self, requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:
+    async def stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        try:
+            _check_key(self._keys, context)
+        except ProtocolError as error:
+            await context.abort(_CODES[error.status], error.what)
         async for message in requests:
             try:
                 answer = await self.infer(message, None)
@@ -151,6 +171,11 @@ class _Calls:
                 yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
             else:
                 yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+
+
+def _check_key(keys: Keys, context: Any) -> None:
+    if keys.accepted:
+        keys.check({key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)})
 
 
 def _check_parameters(request: Any) -> None:

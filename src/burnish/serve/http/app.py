@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from burnish.serve.http.body import Gone, Receive, deflate, read_body
+from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_json, parse_request, render_answer
 from burnish.serve.service import Service
@@ -25,8 +26,11 @@ _LOG = logging.getLogger(__name__)
 class App:
     """The application. `pages` are answered to GET by path: metrics and the like."""
 
-    def __init__(self, service: Service, *, max_body: int, pages: dict[str, Page] | None = None) -> None:
+    def __init__(
+        self, service: Service, *, max_body: int, keys: Keys | None = None, pages: dict[str, Page] | None = None
+    ) -> None:
         self._service = service
+        self._keys = keys or Keys()
         self._max_body = max_body
         self._pages = pages or {}
 
@@ -51,6 +55,8 @@ class App:
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         parts = [unquote(part) for part in path.strip("/").split("/")]
+        if parts[:2] != ["v2", "health"] and path not in self._pages:
+            self._keys.check(headers)
         if method == "POST" and parts[:2] == ["v2", "models"] and parts[-1] == "infer":
             await self._infer(parts, headers, receive, send)
         elif method in ("GET", "HEAD") and path in self._pages:

@@ -31,6 +31,9 @@ _NUMPY = {
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype(object),
 }
+DATATYPES = tuple(_NUMPY)
+"""Every datatype that is understood."""
+
 _NAMES = {dtype: name for name, dtype in _NUMPY.items()}
 _KINDS = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}
 """Kinds of JSON numbers that may stand for a kind of tensor."""
@@ -40,7 +43,7 @@ def numpy_type(datatype: str) -> np.dtype[np.generic]:
     """numpy's type of a datatype. Raises `ProtocolError`."""
     found = _NUMPY.get(datatype)
     if found is None:
-        raise ProtocolError(400, f"unknown datatype {datatype[:32]!r}; known: {', '.join(_NUMPY)}")
+        raise ProtocolError(400, f"unknown datatype {datatype[:32]!r}; known: {', '.join(DATATYPES)}")
     return found
 
 
