@@ -8,6 +8,10 @@ from torch import nn
 
 from _lib.bench import Bench
 from _lib.candidate import BASE, MODULE, Candidate
+from burnish.core.machine import fingerprint
+
+_BF16 = {"avx512_bf16", "amx_bf16", "sve"}
+"""Instruction sets that multiply bf16."""
 
 
 def peers(bench: Bench) -> list[Candidate]:
@@ -26,6 +30,8 @@ def peers(bench: Bench) -> list[Candidate]:
         ("inductor bf16 autocast", "inductor", "peer", {"mode": "compile", "bf16": True}),
         ("inductor freezing bf16 autocast", "inductor", "peer", {"mode": "compile", "freezing": True, "bf16": True}),
     ]
+    if not _BF16 & set(fingerprint().isa):  # emulated bf16 takes minutes where fp32 takes seconds
+        rows = [row for row in rows if not row[3].get("bf16")]
     return [
         Candidate(
             label=label,

@@ -81,8 +81,15 @@ class Engine:
     async def start(self) -> None:
         """Start the workers and take the first times. Raises `ArtifactError`."""
         self._lanes = [Lane(self.folder, self._threads) for _ in range(self.limits.instances)]
-        await asyncio.gather(*(lane.start() for lane in self._lanes))
-        found = await rehearse(self._lanes[0], self.manifest, self.limits.max_batch)
+        try:
+            started = await asyncio.gather(*(lane.start() for lane in self._lanes), return_exceptions=True)
+            for error in filter(None, started):
+                raise error
+            found = await rehearse(self._lanes[0], self.manifest, self.limits.max_batch)
+        except BaseException:
+            for lane in self._lanes:
+                lane.stop()
+            raise
         self.shapes, self.alone = found.shapes, found.alone
         if found.alone:
             self.limits = self.limits.model_copy(update={"max_batch": 1})

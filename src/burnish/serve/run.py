@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +46,23 @@ class Options(Noun):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together")
         return self
+
+
+class _Server(uvicorn.Server):
+    """Ends on SIGTERM and Ctrl-C by returning, so that what waits is answered; uvicorn's own would end the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let both signals ask for the end while the server runs."""
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+        for number in caught:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
 
 
 NO_TARGET_S = 30.0
@@ -100,7 +119,7 @@ async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], N
             grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls)
             say(f"listening on grpc://{options.host}:{port}")
         say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{options.port}/v2")
-        await uvicorn.Server(config).serve()
+        await _Server(config).serve()
     finally:
         if grpc is not None:
             await grpc.stop(options.drain_s)
