@@ -19,10 +19,10 @@ def most_in_time(
 
     `arrivals` are sorted; `seconds[n]` is the time of a batch of n, rising, `seconds[0]` unused.
     """
-    down, up = (np.floor, np.ceil) if upper else (np.ceil, np.floor)
-    arrived = down(np.asarray(arrivals) / grid).astype(np.int64)
-    due = up((np.asarray(arrivals) + limit) / grid).astype(np.int64)
-    cost = down(np.asarray(seconds) / grid).astype(np.int64)
+    down, up = (_floor, _ceil) if upper else (_ceil, _floor)
+    arrived = down(np.asarray(arrivals) / grid)
+    due = up((np.asarray(arrivals) + limit) / grid)
+    cost = down(np.asarray(seconds) / grid)
     count, width = len(arrived), int(np.ceil(limit / grid)) + 2
     offsets = np.arange(width)
     values = np.zeros((count + 1, width), np.int32)
@@ -53,3 +53,12 @@ def most_in_time(
             best = np.where(able, np.maximum(best, rows + from_here(index + rows, end)), best)
         values[index] = best
     return int(values[0, 0])
+
+
+def _floor(steps: np.ndarray) -> np.ndarray:
+    """Whole steps below; what lies on the grid but for rounding stays."""
+    return np.floor(steps + 1e-6).astype(np.int64)
+
+
+def _ceil(steps: np.ndarray) -> np.ndarray:
+    return np.ceil(steps - 1e-6).astype(np.int64)

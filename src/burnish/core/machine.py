@@ -12,6 +12,9 @@ from burnish.core.noun import Noun
 _ISA = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "sve",
 )  # fmt: skip
+INT8_DOT = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimd"})
+"""Instruction sets with int8 products that cannot overflow; with AVX2 alone sums of two saturate at 16 bits."""
+
 _PACKAGES = ("burnish", "torch", "onnxruntime", "openvino", "nncf", "torch-pruning", "transformers", "numpy")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from burnish.core.machine import Machine
+from burnish.core.machine import INT8_DOT, Machine
 from burnish.measure.metric import Metric
 from burnish.model.onnx_graph import OnnxGraph
 from burnish.passes.pruning.heads import attention_projections
@@ -43,7 +43,7 @@ def compose(
     INT8 follows where the processor multiplies it.
     """
     kind = kind_of(module, inputs)
-    quantizable = bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(machine.isa))
+    quantizable = bool((INT8_DOT | {"avx2"}) & set(machine.isa))
     epochs = max(0.5, round(workload.fit.epochs / 3, 1))
     recover = {"epochs": epochs}
     rounding: dict[str, Any] = {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}

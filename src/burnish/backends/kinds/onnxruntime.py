@@ -31,6 +31,7 @@ from burnish.backends.onnx_file import heavy_ops, tidy
 from burnish.backends.onnx_lower import lower_fake_quantize
 from burnish.core.errors import ArtifactError, BadData, BurnishError, RecipeError, Unsupported
 from burnish.core.evidence import Coverage
+from burnish.core.machine import INT8_DOT, fingerprint
 from burnish.core.signature import Signature
 from burnish.model.variant import Program
 
@@ -207,12 +208,16 @@ def _optimized(path: Path) -> bytes:
 
 
 def _quantize(path: Path) -> None:
-    """Quantize the matrix products of a file in place: int8 weights, activations as they come."""
+    """Quantize the matrix products of a file in place: int8 weights, activations as they come.
+
+    Where the processor's sums of two products saturate, weights have 7 bits.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    narrow = not INT8_DOT & set(fingerprint().isa)
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / MODEL_FILE
-        quantize_dynamic(path, target, weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(path, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=narrow)
         path.write_bytes(target.read_bytes())
 
 
