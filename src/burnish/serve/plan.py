@@ -81,10 +81,15 @@ def choose(queue: Queue, start: float, seconds: Seconds, max_rows: int) -> list[
     return batch
 
 
-def hopeless(asks: Sequence[Ask], start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0) -> list[Ask]:
-    """Those of `asks` (sorted by deadline) that no batch can answer in time when a device is free at `start`.
+def hopeless(
+    asks: Sequence[Ask], start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0, rate: float = 0.0
+) -> list[Ask]:
+    """Those of `asks` (sorted by deadline) that no batch will answer in time when a device is free at `start`.
 
-    Batches are planned one after the other. `coming` as in `best_rows`, for the first batch.
+    While the device keeps up with `rate` rows per second, only those are named for whom it is certain: later
+    arrivals can only make the first batch larger, so who stands in its way now will stand in its way then.
+    When it does not keep up, the `coming` rows expected before `start` are counted on, and what is left behind by
+    the first batch is planned further.
     """
     doomed: list[Ask] = []
     left = list(asks)
@@ -94,11 +99,16 @@ def hopeless(asks: Sequence[Ask], start: float, seconds: Seconds, max_rows: int,
         queue = Queue.of(left)
         if queue.rows_before[-1] <= max_rows and left[0].deadline >= start + seconds(queue.rows_before[-1]):
             break
-        rows = best_rows(queue, start, seconds, max_rows, coming=coming)
-        late = queue.late(start + seconds(max(1, rows)))
+        rows = max(1, best_rows(queue, start, seconds, max_rows))
+        behind = rate * seconds(rows) > rows
+        if behind and coming:
+            rows = max(1, best_rows(queue, start, seconds, max_rows, coming=coming))
+        late = queue.late(start + seconds(rows))
         doomed += left[:late]
-        batch = {ask.id for ask in choose(Queue.of(left[late:]), start, seconds, max(1, rows))}
+        if not behind:
+            break
+        batch = {ask.id for ask in choose(Queue.of(left[late:]), start, seconds, rows)}
         left = [ask for ask in left[late:] if ask.id not in batch]
-        start += seconds(max(1, rows))
+        start += seconds(rows)
         coming = 0.0
     return doomed

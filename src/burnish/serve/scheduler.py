@@ -176,8 +176,9 @@ class Scheduler:
         free = self._free(now)
         for bucket, queue in list(self._waiting.items()):
             seconds = partial(self.profile.seconds, bucket)
-            coming = _COMING * self._gaps.rate * (free - now) / len(self._waiting)
-            late = hopeless(queue, free, seconds, self.limits.max_batch, coming=coming)
+            rate = self._gaps.rate / len(self._waiting)
+            coming = _COMING * rate * (free - now)
+            late = hopeless(queue, free, seconds, self.limits.max_batch, coming=coming, rate=rate)
             self._refuse(late, now, step)
 
     def _expire(self, now: float, step: Step) -> None:
