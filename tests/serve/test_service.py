@@ -62,9 +62,7 @@ def test_versions_come_and_go_while_requests_are_answered(artifact, images, tmp_
     answered = asyncio.run(run())
     assert answered[0] == "1" and answered[-1] == "2"
     first = answered.index("2")
-    assert "1" not in answered[first + 3 :], (
-        "version 1 went on after its successor was shown"
-    )  # three were on their way
+    assert answered[first:].count("1") <= 3, "version 1 was given requests after its successor was shown"
 
 
 def test_a_version_that_does_not_start_leaves_the_others_alone(artifact, images, tmp_path):
