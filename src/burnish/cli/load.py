@@ -77,7 +77,11 @@ async def _load(
 
 async def _only_model(root: str) -> str:
     names = await model_names(f"{root}/v2/repository/index")
-    if len(names) != 1:
+    if not names:
+        raise ServiceError(
+            "the service has no model", where=root, help="load one: POST /v2/repository/models/NAME/load"
+        )
+    if len(names) > 1:
         raise ServiceError("the service has several models", where=root, help=f"give --model: {', '.join(names)}")
     return names[0]
 

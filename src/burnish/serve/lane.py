@@ -43,10 +43,9 @@ class Ran:
 class Lane:
     """A worker process. `run` takes one batch at a time."""
 
-    def __init__(self, folder: Path, threads: int, cores: Sequence[int] = ()) -> None:
+    def __init__(self, folder: Path, threads: int) -> None:
         self.folder = folder
         self.threads = threads
-        self.cores = tuple(cores)
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._slab = Slab()
@@ -65,8 +64,6 @@ class Lane:
         command = [sys.executable, "-m", "burnish.serve.worker.main", str(theirs.fileno())]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
         theirs.close()
-        if self.cores:
-            os.sched_setaffinity(self._process.pid, self.cores)
         ours.setblocking(False)
         self._socket, self._slab, self._window = ours, Slab(), Window()
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -72,11 +73,11 @@ NO_TARGET_S = 30.0
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
     find_models(paths)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(paths, options, say))
+    with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(paths, options, door, say))
 
 
-async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
+async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, say: Callable[[str], None]) -> None:
     metrics = Metrics(options.latency_target_ms)
     target = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
 
@@ -99,8 +100,6 @@ async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], N
     )
     config = uvicorn.Config(
         app,
-        host=options.host,
-        port=options.port,
         log_level="warning",
         access_log=False,
         limit_concurrency=options.max_connections,
@@ -118,12 +117,22 @@ async def _serve(paths: Sequence[Path], options: Options, say: Callable[[str], N
             tls = _tls(options)
             grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls)
             say(f"listening on grpc://{options.host}:{port}")
-        say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{options.port}/v2")
-        await _Server(config).serve()
+        say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{door.getsockname()[1]}/v2")
+        await _Server(config).serve(sockets=[door])
     finally:
         if grpc is not None:
             await grpc.stop(options.drain_s)
         await service.stop()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens, before any model is loaded. Raises `RecipeError`."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise RecipeError(
+            "cannot listen there", where=f"{host}:{port}", why=str(error.strerror), help="give another --port or --host"
+        ) from None
 
 
 def _tls(options: Options) -> tuple[bytes, bytes] | None:

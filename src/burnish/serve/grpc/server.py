@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from burnish.core.errors import RecipeError
 from burnish.serve.grpc.schema import MESSAGES, SERVICE
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_bytes, numpy_type, to_bytes
@@ -56,7 +57,7 @@ async def start_server(
 ) -> tuple[Any, int]:
     """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
 
-    `tls` is key and certificate in PEM.
+    `tls` is key and certificate in PEM. Raises `RecipeError` when the port is taken.
     """
     server = grpc.aio.server(
         options=[
@@ -85,10 +86,15 @@ async def start_server(
         response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    if tls is None:
-        port = server.add_insecure_port(address)
-    else:
-        port = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
+    try:
+        if tls is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
+    except RuntimeError as error:
+        raise RecipeError(
+            "cannot listen there", where=address, why=str(error), help="give another --grpc-port"
+        ) from None
     await server.start()
     return server, port
 
