@@ -16,9 +16,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from _lib.bars import Bar, bar_lines
+from _lib.bars import Bar
 from _lib.progress import Lines
-from _lib.results import last_line, write
+from _lib.results import bar_lines, last_line, write
 
 from burnish.core.errors import BurnishError
 from burnish.core.machine import fingerprint

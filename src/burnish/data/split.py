@@ -57,6 +57,22 @@ class Split:
             lengths=None if self.lengths is None else self.lengths[rows],
         )
 
+    def with_unlabelled(self, other: Split) -> Split:
+        """These rows, then the inputs of `other`, whose targets are set to 0: they stand for nothing.
+
+        Both have the same inputs; `prepare` and `augment` of this split are used for all.
+        """
+        empty = np.zeros((len(other), *self.targets.shape[1:]), self.targets.dtype)
+        lengths = None
+        if self.lengths is not None and other.lengths is not None:
+            lengths = np.concatenate([self.lengths, other.lengths])
+        return replace(
+            self,
+            inputs={name: np.concatenate([array, other.inputs[name]]) for name, array in self.inputs.items()},
+            targets=np.concatenate([self.targets, empty]),
+            lengths=lengths,
+        )
+
     def batch(self, rows: NDArray[np.integer], generator: torch.Generator | None = None) -> Batch:
         """These rows as model inputs; augmented when a generator is given."""
         inputs: Tensors = {k: torch.from_numpy(np.ascontiguousarray(a[rows])) for k, a in self.inputs.items()}

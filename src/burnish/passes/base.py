@@ -31,7 +31,8 @@ class Context:
     score, higher is better. `cost(variants)` gives their latencies in ms on the target backend at
     the served shape, measured side by side. `inspect(variant)` compiles it there and tells the precision of each
     operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
-    much score the budget allows to lose against `base_score`. `measured_on` names the machine, threads,
+    much score the budget allows to lose against `base_score`. `unlabelled`: more inputs of the kind of
+    `train`, whose targets mean nothing. `measured_on` names the machine, threads,
     backend and shapes that `cost` and `inspect` stand for.
     """
 
@@ -49,6 +50,7 @@ class Context:
     inspect: Callable[[Variant], Coverage | None] | None = None
     progress: Progress = field(default_factory=Silent)
     scratch: Path | None = None
+    unlabelled: Split | None = None
     measured_on: str = ""
 
 

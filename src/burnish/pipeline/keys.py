@@ -45,7 +45,8 @@ def start_key(workload: Workload, module: nn.Module, *more: str) -> str:
     ]
     parts = (workload.loss, workload.train.prepare, workload.train.augment, type(module))
     code = code_digest(*sorted({name for part in parts if (name := _module_of(part))}))
-    rows = [split.fingerprint() for split in (workload.train, workload.validation)]
+    splits = (workload.train, workload.validation, workload.unlabelled)
+    rows = [split.fingerprint() for split in splits if split is not None]
     return digest(workload.name, repr(module), torch.__version__, code, *rows, *more, *weights)
 
 

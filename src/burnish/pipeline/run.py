@@ -110,7 +110,11 @@ class Run:
         classes = len(work.labels) or None
         for name, split in (("train", work.train), ("validation", work.validation), ("test", work.test)):
             check_split(split, classes, name=name)
-        return [*check_disjoint(work.train, work.test), *([work.cheap] if work.cheap else [])]
+        shared = check_disjoint(work.train, work.test)
+        if work.unlabelled is not None:
+            check_split(work.unlabelled, name="unlabelled")
+            shared += check_disjoint(work.unlabelled, work.test, names=("unlabelled", "test"))
+        return [*shared, *([work.cheap] if work.cheap else [])]
 
     def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:
         context = self._context()

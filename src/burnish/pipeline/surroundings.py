@@ -42,6 +42,7 @@ def context_of(
         signature=workload.signature,
         examples=examples,
         train=workload.train,
+        unlabelled=workload.unlabelled,
         loss=workload.loss,
         score=score,
         seed=seed,

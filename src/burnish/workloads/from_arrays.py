@@ -45,6 +45,7 @@ def from_arrays(
     train: Any,
     test: Any,
     validation: Any = None,
+    unlabelled: Any = None,
     loss: UserLoss = "cross_entropy",
     metric: UserMetric = "accuracy",
     trained: bool = True,
@@ -59,6 +60,7 @@ def from_arrays(
     `train`, `test`, `validation`: a pair (inputs, targets) of arrays or tensors, where inputs is
     one array, a tuple, or a dict by the forward method's argument names; or an iterable of such
     batches (a DataLoader). Without `validation`, 15 % of the training rows are held out by seed.
+    `unlabelled`: inputs alone, from which a compressed model learns the answers of the whole one.
     `dynamic` names dimensions that vary between calls: `{"input_ids": {1: "length"}}`.
     Raises `BadData`, `RecipeError`.
     """
@@ -74,6 +76,7 @@ def from_arrays(
     signature = signature_of(model, train_split, dynamic or {})
     sizes = {dim: 0 for dim in signature.free_dims if dim != "batch"}
     classes = _classes(train_split, loss)
+    extra = None if unlabelled is None else _inputs_only(unlabelled, names, train_split)
     return Workload(
         name=name or type(model).__name__,
         title=f"{type(model).__name__} on {len(train_split)} training rows",
@@ -81,6 +84,7 @@ def from_arrays(
         train=train_split,
         validation=validation_split,
         test=test_split,
+        unlabelled=extra,
         loss=_loss(loss),
         metric=_metric(metric),
         signature=signature,
@@ -134,6 +138,21 @@ def _split(data: Any, names: list[str], label: str) -> Split:
         if len(array) != len(targets):
             raise BadData(f"{len(array)} rows of {name!r} but {len(targets)} targets", where=label)
     return Split(inputs=inputs, targets=targets)
+
+
+def _inputs_only(data: Any, names: list[str], train: Split) -> Split:
+    """Inputs as a split whose targets mean nothing. Raises `BadData` when they do not fit the training rows."""
+    inputs = _named(data, names)
+    for name, array in train.inputs.items():
+        if name not in inputs or inputs[name].shape[1:] != array.shape[1:]:
+            found = "missing" if name not in inputs else f"of shape {list(inputs[name].shape[1:])} per row"
+            raise BadData(
+                f"{name!r} is {found}, training rows have {list(array.shape[1:])}",
+                where="unlabelled",
+                help="give the same inputs as for training, without targets",
+            )
+    rows = len(next(iter(inputs.values())))
+    return Split(inputs=inputs, targets=np.zeros((rows, *train.targets.shape[1:]), train.targets.dtype))
 
 
 def _joined(

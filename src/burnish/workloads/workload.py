@@ -20,7 +20,8 @@ class Workload:
     `build()` gives the module a run starts from: fresh, or with pretrained weights; it must be
     deterministic under `torch.manual_seed`. `trained` says that it already solves the task, so a
     run needs no `fit` first. The three splits share no row; `test` is read once, at the end.
-    `cheap` is a text for people: what was left out to save time, if anything.
+    `unlabelled`: more inputs of the same kind, from which a student learns its teacher's answers;
+    their targets mean nothing. `cheap` is a text for people: what was left out to save time, if anything.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Workload:
     served: tuple[Served, ...] = (Served(),)
     fit: FitSettings = field(default_factory=FitSettings)
     trained: bool = False
+    unlabelled: Split | None = None
     labels: tuple[str, ...] = ()
     preprocessing: str = ""
     licence: str = ""

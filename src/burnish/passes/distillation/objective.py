@@ -37,8 +37,13 @@ def logit_loss(student: Tensor, teacher: Tensor, temperature: float, classes: bo
     return kl.mean() * temperature**2
 
 
-def distill_objective(teacher: nn.Module, loss: Loss, weights: Weights, cache: TeacherCache | None = None) -> Objective:
-    """One training step's objective. The teacher is put in evaluation mode and never trained."""
+def distill_objective(
+    teacher: nn.Module, loss: Loss, weights: Weights, cache: TeacherCache | None = None, *, labelled: int | None = None
+) -> Objective:
+    """One training step's objective. The teacher is put in evaluation mode and never trained.
+
+    Rows numbered `labelled` and above have no label: only the teacher's answers count for them.
+    """
     teacher.eval()
     inner = weights.features > 0 or weights.attention > 0
 
@@ -46,12 +51,12 @@ def distill_objective(teacher: nn.Module, loss: Loss, weights: Weights, cache: T
         if not inner:
             answers = cache.answers(batch) if cache is not None else _answers(teacher, batch)
             outputs = as_tuple(student(**batch.inputs), student)
-            return _mixed(outputs, answers, batch.targets, loss, weights)
+            return _mixed(outputs, answers, batch, loss, weights, labelled)
         with torch.no_grad(), Watcher(teacher) as seen_teacher:
             answers = as_tuple(teacher(**batch.inputs), teacher)
         with Watcher(student) as seen_student:
             outputs = as_tuple(student(**batch.inputs), student)
-        total = _mixed(outputs, answers, batch.targets, loss, weights)
+        total = _mixed(outputs, answers, batch, loss, weights, labelled)
         if weights.features:
             total = total + weights.features * feature_loss(seen_student, seen_teacher)
         if weights.attention:
@@ -91,10 +96,23 @@ def _answers(teacher: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
 
 
 def _mixed(
-    outputs: tuple[Tensor, ...], answers: tuple[Tensor, ...], targets: Tensor, loss: Loss, weights: Weights
+    outputs: tuple[Tensor, ...],
+    answers: tuple[Tensor, ...],
+    batch: Batch,
+    loss: Loss,
+    weights: Weights,
+    labelled: int | None,
 ) -> Tensor:
-    classes = not targets.is_floating_point() and outputs[0].shape[-1] > 1
+    classes = not batch.targets.is_floating_point() and outputs[0].shape[-1] > 1
     pairs = zip(outputs, answers, strict=True)
     total = torch.stack([logit_loss(s.float(), t.float(), weights.temperature, classes) for s, t in pairs]).sum()
     total = weights.logits * total
-    return total + weights.labels * loss(outputs, targets) if weights.labels else total
+    if not weights.labels:
+        return total
+    if labelled is None:
+        return total + weights.labels * loss(outputs, batch.targets)
+    known = batch.rows < labelled
+    if not bool(known.any()):
+        return total
+    on_labels = loss(tuple(output[known] for output in outputs), batch.targets[known])
+    return total + weights.labels * known.float().mean() * on_labels

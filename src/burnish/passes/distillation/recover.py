@@ -21,6 +21,7 @@ class Recover(Weights):
     learning_rate: float | None = Field(default=None, gt=0, description="peak; unset: a third of the workload's")
     teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
     patience: int = Field(default=0, ge=0)
+    unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     def forecast(self) -> str:
         """Short text for the plan."""
@@ -47,16 +48,19 @@ def recover(
         return {"epochs": 0}
     on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing)
     guide = teacher if teacher is not None else context.teacher
+    rows = context.train
     if settings.teacher and guide is not None:
         same = all(isinstance(dim, int) for spec in context.signature.outputs for dim in spec.shape[1:])
         fixed = context.train.augment is None and same
-        cache = TeacherCache(guide, len(context.train)) if fixed else None
-        objective = distill_objective(guide, on_labels.loss, settings, cache)
+        if settings.unlabelled and context.unlabelled is not None:
+            rows = rows.with_unlabelled(context.unlabelled)
+        cache = TeacherCache(guide, len(rows)) if fixed else None
+        objective = distill_objective(guide, on_labels.loss, settings, cache, labelled=len(context.train))
     else:
         objective = on_labels
     result = fit(
         module,
-        context.train,
+        rows,
         objective=objective,
         settings=settings.fit_settings(context.fit),
         seed=context.seed,
@@ -68,6 +72,7 @@ def recover(
     module.eval()
     return {
         "epochs": result.epochs_run,
+        "rows": len(rows),
         "best epoch": result.best_epoch,
         "scores": [round(row.score, 5) for row in result.history if row.score is not None],
         "seconds": round(result.seconds, 1),
