@@ -4,7 +4,7 @@ import tarfile
 import pytest
 
 from burnish.core.errors import BadData, MissingData
-from burnish.data.movie_snippets import load_movie_snippets
+from burnish.data.movie_snippets import load_movie_snippets, load_other_sentences
 
 NAME = "vaderSentiment-3.3.2.tar.gz"
 
@@ -19,8 +19,9 @@ def archive(files):
     return stream.getvalue()
 
 
-def write(folder, text):
-    inner = archive({"hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt": text.encode()})
+def write(folder, text, **others):
+    texts = {"movieReviewSnippets": text, **others}
+    inner = archive({f"hutto_ICWSM_2014/{name}_GroundTruth.txt": value.encode() for name, value in texts.items()})
     outer = archive({"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz": inner})
     (folder / NAME).write_bytes(outer)
 
@@ -43,6 +44,17 @@ def test_labels_are_the_sign_and_texts_come_once(tmp_path, cache):
         assert texts == ["good film", "bad film", "so so"]
         assert labels.tolist() == [1, 0, 0]
     assert sorted(path.name for path in cache.iterdir()) == [NAME]
+
+
+def test_other_sentences_are_no_film_reviews(tmp_path):
+    write(
+        tmp_path,
+        TEXT,
+        amazonReviewSnippets="1\t1\tgood film\r\n2\t1\tgood pan\r\n",
+        tweets="",
+        nytEditorialSnippets="1\t0\tgood pan\r\n2\t-1\ta vote\r\n",
+    )
+    assert load_other_sentences(tmp_path) == ["good pan", "a vote"]
 
 
 def test_missing_archive_prints_the_command(tmp_path, cache):

@@ -56,6 +56,26 @@ def test_the_parts_add_up_with_their_weights() -> None:
     assert teacher.weight.grad is None
 
 
+def test_rows_without_labels_count_for_the_teachers_answers_only() -> None:
+    student, teacher = nn.Linear(4, 3), nn.Linear(4, 3)
+    generator = np.random.default_rng(0)
+    known, more = ({"input": generator.normal(size=(rows, 4)).astype(np.float32)} for rows in (2, 6))
+    split = Split(inputs=known, targets=np.array([2, 1])).with_unlabelled(Split(inputs=more, targets=np.zeros(6)))
+    assert len(split) == 8
+    weights = Weights(temperature=3, labels=0.25, logits=2)
+    objective = distill_objective(teacher, cross_entropy(), weights, labelled=2)
+    batch = split.batch(np.array([5, 0, 7, 1]))
+    x = batch.inputs["input"]
+    answers = 2 * logit_loss(student(x), teacher(x), 3, classes=True)
+    labels = nn.functional.cross_entropy(student(x)[[1, 3]], torch.tensor([2, 1]))
+    assert objective(student, batch).item() == pytest.approx((answers + 0.25 * 0.5 * labels).item(), rel=1e-6)
+    nobody = split.batch(np.array([5, 7]))
+    x = nobody.inputs["input"]
+    assert objective(student, nobody).item() == pytest.approx(
+        2 * logit_loss(student(x), teacher(x), 3, classes=True).item()
+    )
+
+
 def test_float_targets_are_no_classes() -> None:
     student, teacher = nn.Linear(4, 2), nn.Linear(4, 2)
     generator = np.random.default_rng(0)
