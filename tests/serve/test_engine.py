@@ -57,7 +57,7 @@ def test_requests_of_several_rows_are_not_torn_apart(artifact, images, scores):
 def test_the_first_profile_is_there_before_the_first_request(artifact):
     async def body(engine):
         bucket = engine.shapes.bucket({"image": np.zeros((1, 3, 12, 12), np.float32)})
-        return [engine.profile.seconds(bucket, rows) for rows in (1, 2, 4)]
+        return [engine.profile.of(bucket).tail(rows) for rows in (1, 2, 4)]
 
     assert all(seconds > 0 for seconds in on(artifact, body))
 

@@ -15,7 +15,7 @@ def test_times_are_kept_for_the_same_program_and_threads_only(artifact):
     remember(place(manifest, 1), profile)
     other = Profile(4)
     assert recall(place(manifest, 1), other)
-    assert other.seconds("a", 2) == 0.25
+    assert other.of("a").tail(2) == 0.25
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", '{"noun": "Learned", "version": 1, "observed": [{"rows": 0}]}'])

@@ -1,26 +1,39 @@
 """Which requests go into the next batch, and who can no longer be answered in time.
 
 A large batch answers more requests per second and takes longer, so the oldest requests may stand in
-its way. For every size the plan counts how many waiting requests would still make it, takes the size
-that answers the most, and tells the others at once instead of letting them wait for nothing. With
+its way. For every size the plan adds up how likely the waiting requests would still make it, takes the size
+with the largest sum, and tells the others at once instead of letting them wait for nothing. With
 one device and equal limits this is the policy that keeps the goodput up under overload; serving
-strictly by deadline falls into batches of one or two there.
+strictly by deadline falls into batches of one or two there. Where batches take longer at times, requests that will
+hardly be late come before those that may be: a place is worth more to them. But nobody is refused for what is
+merely unlikely.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Protocol
 
 from burnish.serve.ask import Ask
 
-Seconds = Callable[[int], float]
-"""Predicted seconds of a batch by its rows."""
-
 _FAR = 8
 """Batches looked ahead; what lies behind them is not refused early."""
+
+
+class Times(Protocol):
+    """What is known of the time of a batch of one bucket, by its rows."""
+
+    def likely(self, rows: int) -> float:
+        """The median, in seconds."""
+
+    def tail(self, rows: int) -> float:
+        """What it will hardly exceed, in seconds."""
+
+    def chance(self, rows: int, seconds: float) -> float:
+        """How likely it ends within `seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +56,45 @@ class Queue:
         """How many must be answered before `moment`."""
         return bisect_left(self.deadlines, moment)
 
+    def rows_from(self, place: int) -> int:
+        """Rows of all from `place` on."""
+        return self.rows_before[-1] - self.rows_before[place]
 
-def best_rows(queue: Queue, start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0) -> int:
+
+def best_rows(queue: Queue, start: float, times: Times, max_rows: int, *, coming: float = 0.0) -> int:
     """Rows of the batch, begun at `start`, that answers the most rows in time; 0 when none can.
 
     `coming` rows are expected to arrive before `start` with later deadlines than all that wait.
     """
-    total = queue.rows_before[-1]
     best, found = 0.0, 0
     for rows in range(1, max_rows + 1):
-        left = total - queue.rows_before[queue.late(start + seconds(rows))] + coming
-        answered = min(float(rows), left)
+        likely = queue.late(start + times.likely(rows))
+        if queue.rows_from(likely) + coming <= best:
+            break
+        sure = queue.late(start + times.tail(rows))
+        answered = min(float(rows), queue.rows_from(sure) + coming)
+        for place in range(sure - 1, likely - 1, -1):
+            ask = queue.asks[place]
+            if answered + ask.rows > rows:
+                break
+            answered += ask.rows * times.chance(rows, ask.deadline - start)
         if answered > best:
             best, found = answered, rows
-        if left <= best:
-            break
     return found
 
 
-def choose(queue: Queue, start: float, seconds: Seconds, max_rows: int) -> list[Ask]:
+def choose(queue: Queue, start: float, times: Times, max_rows: int) -> list[Ask]:
     """The batch to begin at `start`: whoever can be answered by its end, important and urgent ones first.
 
-    A request of more rows than are left in the batch stays behind; a request larger than any batch is
-    not the plan's business.
+    Those who may be late come last. A request of more rows than are left in the batch stays behind; a
+    request larger than any batch is not the plan's business.
     """
-    rows = best_rows(queue, start, seconds, max_rows)
+    rows = best_rows(queue, start, times, max_rows)
     if not rows:
         return []
-    able = sorted(queue.asks[queue.late(start + seconds(rows)) :], key=attrgetter("turn"))
+    likely, sure = (queue.late(start + moment) for moment in (times.likely(rows), times.tail(rows)))
     batch: list[Ask] = []
-    for ask in able:
+    for ask in [*sorted(queue.asks[sure:], key=attrgetter("turn")), *reversed(queue.asks[likely:sure])]:
         if ask.rows <= rows:
             batch.append(ask)
             rows -= ask.rows
@@ -82,7 +104,7 @@ def choose(queue: Queue, start: float, seconds: Seconds, max_rows: int) -> list[
 
 
 def hopeless(
-    asks: Sequence[Ask], start: float, seconds: Seconds, max_rows: int, *, coming: float = 0.0, rate: float = 0.0
+    asks: Sequence[Ask], start: float, times: Times, max_rows: int, *, coming: float = 0.0, rate: float = 0.0
 ) -> list[Ask]:
     """Those of `asks` (sorted by deadline) that no batch will answer in time when a device is free at `start`.
 
@@ -97,18 +119,18 @@ def hopeless(
         if not left:
             break
         queue = Queue.of(left)
-        if queue.rows_before[-1] <= max_rows and left[0].deadline >= start + seconds(queue.rows_before[-1]):
+        if queue.rows_before[-1] <= max_rows and left[0].deadline >= start + times.likely(queue.rows_before[-1]):
             break
-        rows = max(1, best_rows(queue, start, seconds, max_rows))
-        behind = rate * seconds(rows) > rows
+        rows = max(1, best_rows(queue, start, times, max_rows))
+        behind = rate * times.likely(rows) > rows
         if behind and coming:
-            rows = max(1, best_rows(queue, start, seconds, max_rows, coming=coming))
-        late = queue.late(start + seconds(rows))
+            rows = max(1, best_rows(queue, start, times, max_rows, coming=coming))
+        late = queue.late(start + times.likely(rows))
         doomed += left[:late]
         if not behind:
             break
-        batch = {ask.id for ask in choose(Queue.of(left[late:]), start, seconds, rows)}
+        batch = {ask.id for ask in choose(Queue.of(left[late:]), start, times, rows)}
         left = [ask for ask in left[late:] if ask.id not in batch]
-        start += seconds(rows)
+        start += times.likely(rows)
         coming = 0.0
     return doomed

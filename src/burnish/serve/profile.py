@@ -1,14 +1,17 @@
-"""How long a batch will take: a tail of measured times for every bucket and batch size.
+"""How long a batch will take: learned from measured times, for every bucket and batch size.
 
-A size that was never run is interpolated between its neighbours, or drawn on from the two largest.
-More rows never count as faster. Deciding on a tail, not on a mean, is what keeps a promise
-(Clipper, NSDI 2017, learned a line with its spread per batch size; the real curves have steps).
+Two answers: the likely time (a median) and a tail of it. Deciding on a tail, not on a mean, is what keeps a
+promise (Clipper, NSDI 2017, learned a line with its spread per batch size; the real curves have steps). More rows
+never count as faster: medians of sizes that say otherwise are pooled (isotonic regression by pooling
+adjacent violators, weighted by their number of times), so that one slow moment at a rare size does not
+spoil the larger ones. The tail is the likely time times a ratio that all sizes share: a machine that is disturbed
+is disturbed at every size. A size never run is interpolated, or drawn on from the two largest.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +21,9 @@ from burnish.core.noun import Field, Noun
 
 _KEPT = 64
 """Times kept per bucket and size; older ones are forgotten, so the profile follows the machine."""
+
+_RECENT = 128
+"""Batches of a bucket from which the tail is taken."""
 
 _BUCKETS = 256
 """Buckets remembered: a client that sends every shape there is must not fill the memory."""
@@ -33,35 +39,54 @@ class Observed(Noun):
 
 @dataclass
 class Curve:
-    """Times of one bucket. `quantile` of the kept times counts as the time of a size."""
+    """Times of one bucket."""
 
     max_rows: int
     quantile: float
     times: dict[int, deque[float]] = field(default_factory=dict)
-    _tails: list[float] = field(default_factory=list)
+    recent: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _medians: dict[int, float] = field(default_factory=dict)
+    _likely: list[float] = field(default_factory=list)
+    _ratios: list[float] = field(default_factory=lambda: [1.0])
+    _tail: float = 1.0
 
     def add(self, rows: int, seconds: float) -> None:
         """One more measured batch."""
-        self.times.setdefault(rows, deque(maxlen=_KEPT)).append(seconds)
-        self._tails = []
+        kept = self.times.setdefault(rows, deque(maxlen=_KEPT))
+        kept.append(seconds)
+        self._medians[rows] = tail(kept, 0.5)
+        self.recent.append((rows, seconds))
+        self._likely = []
 
-    def seconds(self, rows: int) -> float:
-        """Predicted time of a batch of 1 to `max_rows` rows; 0.0 while nothing is known."""
-        if not self._tails:
-            self._tails = self._table()
-        return self._tails[min(rows, self.max_rows)]
+    def likely(self, rows: int) -> float:
+        """Median time of a batch of 1 to `max_rows` rows; 0.0 while nothing is known."""
+        if not self._likely:
+            self._likely = self._table()
+            found = sorted(seconds / known for size, seconds in self.recent if (known := self._likely[size]) > 0)
+            self._ratios = found or [1.0]
+            self._tail = max(1.0, tail(self._ratios, self.quantile))
+        return self._likely[min(rows, self.max_rows)]
+
+    def tail(self, rows: int) -> float:
+        """The time that a share `quantile` of recent batches would not exceed at that size."""
+        likely = self.likely(rows)
+        return likely * self._tail
+
+    def chance(self, rows: int, seconds: float) -> float:
+        """Share of recent batches that would have ended within `seconds` at that size."""
+        likely = self.likely(rows)
+        return bisect_right(self._ratios, seconds / likely + 1e-9) / len(self._ratios) if likely else 1.0
 
     def _table(self) -> list[float]:
-        known = sorted(self.times)
-        tails = [tail(self.times[rows], self.quantile) for rows in known]
-        table = [0.0] + [_between(known, tails, rows) for rows in range(1, self.max_rows + 1)]
-        for rows in range(1, len(table)):
-            table[rows] = max(table[rows], table[rows - 1])
-        return table
+        known = sorted(self._medians)
+        if not known:
+            return [0.0] * (self.max_rows + 1)
+        medians = _rising([self._medians[rows] for rows in known], [len(self.times[rows]) for rows in known])
+        return [0.0] + [_between(known, medians, rows) for rows in range(1, self.max_rows + 1)]
 
 
 class Profile:
-    """The curves of one model version, by bucket. A bucket never seen borrows the slowest one known."""
+    """The curves of one model version, by bucket."""
 
     def __init__(self, max_rows: int, *, quantile: float = 0.95) -> None:
         self.max_rows = max_rows
@@ -80,12 +105,13 @@ class Profile:
             del self._curves[next(iter(self._curves))]
         curve.add(min(rows, self.max_rows), seconds)
 
-    def seconds(self, bucket: Hashable, rows: int) -> float:
-        """Predicted time of a batch, in seconds."""
+    def of(self, bucket: Hashable) -> Curve:
+        """What is known of a bucket; one never seen borrows the slowest curve."""
         curve = self._curve(bucket)
         if curve is not None:
-            return curve.seconds(rows)
-        return max((known.seconds(rows) for known in self._curves.values()), default=0.0)
+            return curve
+        known = self._curves.values()
+        return max(known, key=lambda curve: curve.likely(1), default=Curve(self.max_rows, self.quantile))
 
     def observed(self) -> tuple[Observed, ...]:
         """Everything known, to be written down; `restore` is the inverse."""
@@ -116,6 +142,19 @@ def tail(times: Iterable[float], quantile: float) -> float:
     """The smallest time that at least a share `quantile` of the times does not exceed."""
     ordered = sorted(times)
     return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
+
+
+def _rising(values: list[float], weights: list[int]) -> list[float]:
+    """The nearest rising sequence: neighbours that fall become their weighted mean."""
+    pools: list[tuple[float, int, int]] = []
+    for value, weight in zip(values, weights, strict=True):
+        mean, total, count = value, weight, 1
+        while pools and pools[-1][0] > mean:
+            earlier, more, members = pools.pop()
+            mean = (mean * total + earlier * more) / (total + more)
+            total, count = total + more, count + members
+        pools.append((mean, total, count))
+    return [mean for mean, _, count in pools for _ in range(count)]
 
 
 def _between(known: list[int], tails: list[float], rows: int) -> float:

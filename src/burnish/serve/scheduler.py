@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from operator import attrgetter
 
 from burnish.core.noun import Field, Noun
@@ -36,7 +35,7 @@ class Limits(Noun):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests of one bucket that run together. `expected_s` is what the profile predicts."""
+    """Requests of one bucket that run together. `expected_s` is the likely time of the profile."""
 
     id: int
     bucket: Hashable
@@ -132,22 +131,22 @@ class Scheduler:
 
     def _serve(self, bucket: Hashable, now: float, step: Step, held: set[Hashable]) -> None:
         """Begin a batch of this bucket, or hold it, or refuse who can no longer be answered."""
-        seconds = partial(self.profile.seconds, bucket)
+        times = self.profile.of(bucket)
         queue = self._waiting[bucket]
-        asks = choose(Queue.of(queue), now, seconds, self.limits.max_batch)
+        asks = choose(Queue.of(queue), now, times, self.limits.max_batch)
         if not asks:
             self._refuse(list(queue), now, step)
             return
         rows = sum(ask.rows for ask in asks)
         if len(asks) == len(queue) and rows < self.limits.max_batch:
-            slack = min(ask.deadline for ask in asks) - now - seconds(rows + 1)
+            slack = min(ask.deadline for ask in asks) - now - times.tail(rows + 1)
             hold = self._hold(now, asks, rows, slack)
             if hold > _SHORTEST_S:
                 held.add(bucket)
                 step.wake = min(now + hold, step.wake or now + hold)
                 return
         self._remove(asks)
-        batch = Batch(self._next, bucket, tuple(asks), now, seconds(rows))
+        batch = Batch(self._next, bucket, tuple(asks), now, times.likely(rows))
         self._next += 1
         self._running[batch.id] = batch
         step.run.append(batch)
@@ -156,15 +155,14 @@ class Scheduler:
         if self.limits.max_wait_ms is not None:
             oldest = min(ask.arrived for ask in asks)
             return min(oldest + self.limits.max_wait_ms / 1000 - now, slack)
-        bucket = asks[0].bucket
-        return self._gaps.hold(now, rows, partial(self.profile.seconds, bucket), slack)
+        return self._gaps.hold(now, rows, self.profile.of(asks[0].bucket).likely, slack)
 
     def _next_bucket(self, now: float, held: set[Hashable]) -> Hashable | None:
         """The bucket whose turn it is: the earliest deadline; among those that cannot wait, who used least."""
         open_ = [bucket for bucket, queue in self._waiting.items() if queue and bucket not in held]
         if len(open_) < 2:
             return open_[0] if open_ else None
-        cost = {b: self.profile.seconds(b, sum(ask.rows for ask in self._waiting[b])) for b in open_}
+        cost = {b: self.profile.of(b).likely(sum(ask.rows for ask in self._waiting[b])) for b in open_}
         longest = max(cost.values())
         pressed = [b for b in open_ if self._waiting[b][0].deadline - cost[b] - now < longest]
         if pressed:
@@ -175,10 +173,9 @@ class Scheduler:
         """Tell those at once who no longer have a chance when a device becomes free."""
         free = self._free(now)
         for bucket, queue in list(self._waiting.items()):
-            seconds = partial(self.profile.seconds, bucket)
             rate = self._gaps.rate / len(self._waiting)
             coming = _COMING * rate * (free - now)
-            late = hopeless(queue, free, seconds, self.limits.max_batch, coming=coming, rate=rate)
+            late = hopeless(queue, free, self.profile.of(bucket), self.limits.max_batch, coming=coming, rate=rate)
             self._refuse(late, now, step)
 
     def _expire(self, now: float, step: Step) -> None:
@@ -201,7 +198,7 @@ class Scheduler:
                 del self._waiting[bucket]
 
     def _free(self, now: float) -> float:
-        """When a device is expected to be free, at the latest."""
+        """When a device is likely to be free."""
         ends = [batch.started + batch.expected_s for batch in self._running.values()]
         return max(now, min(ends, default=now))
 
@@ -211,6 +208,7 @@ class Scheduler:
         for bucket, queue in self._waiting.items():
             rows = sum(ask.rows for ask in queue)
             whole, rest = divmod(rows, self.limits.max_batch)
-            largest = self.profile.seconds(bucket, self.limits.max_batch)
-            seconds += (whole * largest + (self.profile.seconds(bucket, rest) if rest else 0.0)) / self.limits.instances
+            likely = self.profile.of(bucket).likely
+            whole_s = whole * likely(self.limits.max_batch) + (likely(rest) if rest else 0.0)
+            seconds += whole_s / self.limits.instances
         return seconds

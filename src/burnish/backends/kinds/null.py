@@ -1,12 +1,14 @@
 """Pretends to run: zeros of the right shape, after a wait that the options give. For tests.
 
 `{"ms": {"1": 5.0, "8": 20.0}}` waits 5 ms for a batch of one and 20 ms for eight; for other sizes
-the value of the next smaller one counts.
+the value of the next smaller one counts. With `{"unit": {"length": 16}}` a row of length L counts as
+L / 16 rows, rounded up: a device whose time goes with the tokens.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,10 @@ from burnish.model.variant import Program
 class NullExecutable(Executable):
     """Waits and returns zeros."""
 
-    def __init__(self, signature: Signature, wait_ms: dict[int, float]) -> None:
+    def __init__(self, signature: Signature, wait_ms: dict[int, float], unit: dict[str, int]) -> None:
         self._signature = signature
         self._wait_ms = wait_ms
+        self._unit = unit
         self._open = True
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
@@ -36,6 +39,7 @@ class NullExecutable(Executable):
             raise BurnishError("this executable is closed", help="load it again")
         sizes = check_inputs(inputs, self._signature)
         batch = next(iter(sizes.values()), 1)
+        batch *= math.prod(math.ceil(sizes[name] / size) for name, size in self._unit.items())
         known = [size for size in self._wait_ms if size <= batch]
         if known:
             time.sleep(self._wait_ms[max(known)] / 1000)
@@ -69,7 +73,7 @@ class Null(Backend):
         """An executable with the waits of the options."""
         del folder, threads
         table = {int(size): float(wait) for size, wait in dict(options.get("ms", {})).items()}
-        return NullExecutable(signature, table)
+        return NullExecutable(signature, table, dict(options.get("unit", {})))
 
     def coverage(self, folder: Path, options: Options) -> Coverage | None:
         """Unknown."""

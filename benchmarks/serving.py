@@ -1,0 +1,71 @@
+"""Our server beside Triton, mosec, LitServe, BentoML, Ray Serve and MLServer: same models, machine and run.
+
+    python benchmarks/serving.py --trace trace.csv --artifact runs/digits/artifact
+
+Every peer is installed into a virtual environment of its own (in the cache folder, the first time) and tried
+with several settings of its own; the best count. Ours is told the target and nothing else. A made-up device
+that sleeps as an accelerator's cost curve says comes first; then, with `--artifact`, real models.
+Latency counts from the moment a request was due. The last line of stdout is one JSON document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from _lib import results
+from _lib.bars import Bar
+from _lib.progress import Lines
+from _lib.servers import bentoml, litserve, made_up, mlserver, mosec, ours, ray, triton
+
+from burnish.core.errors import ServiceError
+from burnish.core.machine import fingerprint
+
+_PEERS = {part.PART.name: part.PART for part in (triton, mosec, litserve, bentoml, ray, mlserver)}
+_PARTS = ("curve", "mixed", "closed")
+
+
+def main() -> int:
+    """Run the parts; 0 when every bar holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="*", choices=_PARTS, default=_PARTS)
+    parser.add_argument("--without", nargs="*", default=[], choices=sorted(_PEERS), help="peers to leave out")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of one run of load")
+    parser.add_argument("--trace", type=Path, help="CSV file with a column TIMESTAMP")
+    parser.add_argument("--results", type=Path, default=results.RESULTS)
+    options = parser.parse_args()
+    say = Lines()
+    servers = [ours.PART]
+    for name, peer in _PEERS.items():
+        if name in options.without:
+            continue
+        say.say(f"installing {name}, where it is not")
+        try:
+            peer.install()
+            servers.append(peer)
+        except ServiceError as error:
+            say.say(str(error))
+    with tempfile.TemporaryDirectory(prefix="burnish-serving-") as folder:
+        root = Path(folder)
+        setting = made_up.Setting(servers, root, options.seconds, options.trace, say)
+        bars: list[Bar] = []
+        if "curve" in options.parts:
+            bars += made_up.curve_bars(setting, made_up.device(root))
+        if "mixed" in options.parts:
+            bars += made_up.mixed_bars(setting, made_up.mixed_device(root))
+        if "closed" in options.parts:
+            bars += made_up.closed_bars(setting)
+    machine = fingerprint()
+    line = results.last_line(bars, machine, shlex.join(["benchmarks/serving.py", *sys.argv[1:]]))
+    path = results.write("serving", machine, line, {"rows": setting.rows}, options.results)
+    print(results.bar_lines(bars))
+    print(f"\nwritten: {path.name}")
+    print(line, flush=True)
+    return 0 if all(bar.holds for bar in bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
