@@ -19,19 +19,30 @@ from pathlib import Path
 from _lib import results
 from _lib.bars import Bar
 from _lib.progress import Lines
-from _lib.servers import bentoml, litserve, made_up, mlserver, mosec, ours, ray, triton
+from _lib.servers import bentoml, litserve, made_up, mlserver, mosec, ours, ray, real, soak, triton
+from _lib.servers.work import real as real_work
 
 from burnish.core.errors import ServiceError
 from burnish.core.machine import fingerprint
 
 _PEERS = {part.PART.name: part.PART for part in (triton, mosec, litserve, bentoml, ray, mlserver)}
-_PARTS = ("curve", "mixed", "closed")
+_MADE_UP = ("curve", "mixed", "closed")
+_REAL = ("idle", "connections", "rates", "soak")
+_LENGTHS = (16, 32, 64, 128)
+"""Of free dimensions of real models."""
 
 
 def main() -> int:
     """Run the parts; 0 when every bar holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="*", choices=_PARTS, default=_PARTS)
+    parser.add_argument("--parts", nargs="*", choices=(*_MADE_UP, *_REAL), default=(*_MADE_UP, *_REAL))
+    parser.add_argument("--artifact", type=Path, nargs="*", default=[], help="real models, on onnxruntime")
+    parser.add_argument(
+        "--soak-s",
+        type=float,
+        default=120.0,
+        help="a worker is killed in each eighth of it, a version switched in each quarter",
+    )
     parser.add_argument("--without", nargs="*", default=[], choices=sorted(_PEERS), help="peers to leave out")
     parser.add_argument("--seconds", type=float, default=8.0, help="of one run of load")
     parser.add_argument("--trace", type=Path, help="CSV file with a column TIMESTAMP")
@@ -58,6 +69,18 @@ def main() -> int:
             bars += made_up.mixed_bars(setting, made_up.mixed_device(root))
         if "closed" in options.parts:
             bars += made_up.closed_bars(setting)
+        works = [real_work(path, lengths=_LENGTHS) for path in options.artifact]
+        if works:
+            smallest = real.smallest(works)
+            if "idle" in options.parts:
+                bars += real.idle_bars(setting, smallest)
+            if "connections" in options.parts:
+                bars += real.connection_bars(setting, smallest)
+            if "rates" in options.parts:
+                bars += [bar for work in works for bar in real.rate_bars(setting, work)]
+            if "soak" in options.parts:
+                kill_s, switch_s = options.soak_s / 8, options.soak_s / 4
+                bars += soak.soak_bars(setting, smallest, seconds=options.soak_s, kill_s=kill_s, switch_s=switch_s)
     machine = fingerprint()
     line = results.last_line(bars, machine, shlex.join(["benchmarks/serving.py", *sys.argv[1:]]))
     path = results.write("serving", machine, line, {"rows": setting.rows}, options.results)

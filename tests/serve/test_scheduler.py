@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.serve.ask import Ask, Reason
+from burnish.serve.merge import never
 from burnish.serve.profile import Profile
 from burnish.serve.scheduler import Limits, Scheduler
 from burnish.serve.simulate import play
@@ -16,12 +17,16 @@ def curve(fixed: float, each: float):
     return lambda rows: fixed + each * rows
 
 
-def learned(limits: Limits, seconds, buckets=("a",)) -> Scheduler:
+def alphabetical(small, large) -> bool:
+    return small < large
+
+
+def learned(limits: Limits, seconds, buckets=("a",), fits=never) -> Scheduler:
     profile = Profile(limits.max_batch)
     for bucket in buckets:
         for rows in range(1, limits.max_batch + 1):
             profile.observe(bucket, rows, seconds(rows))
-    return Scheduler(profile, limits)
+    return Scheduler(profile, limits, fits)
 
 
 @st.composite
@@ -53,10 +58,17 @@ limits = st.builds(
 )
 
 
-@given(asks=traffic(), limits=limits, fixed=st.floats(0.001, 0.05), each=st.floats(0.0, 0.02), known=st.booleans())
-def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, known):
+@given(
+    asks=traffic(),
+    limits=limits,
+    fixed=st.floats(0.001, 0.05),
+    each=st.floats(0.0, 0.02),
+    known=st.booleans(),
+    fits=st.sampled_from([never, alphabetical]),
+)
+def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, known, fits):
     seconds = curve(fixed, each)
-    scheduler = learned(limits, seconds, "abc") if known else Scheduler(Profile(limits.max_batch), limits)
+    scheduler = learned(limits, seconds, "abc", fits) if known else Scheduler(Profile(limits.max_batch), limits, fits)
     story = play(scheduler, asks, seconds, devices=limits.instances)
     ran = [ask.id for batch in story.batches for ask in batch.asks]
     refused = [refusal.ask.id for _, refusal in story.refused]
@@ -64,13 +76,13 @@ def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, kn
     assert scheduler.waiting == 0 and not scheduler.running
     for batch in story.batches:
         assert batch.rows <= limits.max_batch
-        assert {ask.bucket for ask in batch.asks} == {batch.bucket}
+        assert all(ask.bucket == batch.bucket or fits(ask.bucket, batch.bucket) for ask in batch.asks)
 
 
 @given(asks=traffic(), fixed=st.floats(0.001, 0.05), each=st.floats(0.0, 0.02))
 def test_with_a_true_profile_whoever_runs_is_in_time(asks, fixed, each):
     limits = Limits(max_batch=8)
-    story = play(learned(limits, curve(fixed, each), "abc"), asks, curve(fixed, each))
+    story = play(learned(limits, curve(fixed, each), "abc", alphabetical), asks, curve(fixed, each))
     for batch in story.batches:
         assert all(story.finished[ask.id] <= ask.deadline + 1e-9 for ask in batch.asks)
 
@@ -101,6 +113,21 @@ def test_a_full_queue_refuses_and_says_when_to_come_back():
     refusal = scheduler.arrive(Ask(id=2, bucket="a", arrived=0.0, deadline=9.0), 0.0)
     assert refusal is not None and refusal.reason is Reason.QUEUE_FULL
     assert refusal.retry_after == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("each", "together"), [(0.001, True), (0.1, False)])
+def test_shapes_are_padded_up_where_one_batch_costs_less_than_two(each, together):
+    profile = Profile(8)
+    for rows in range(1, 9):
+        profile.observe("a", rows, 0.010)
+        profile.observe("b", rows, 0.010 + each * rows)
+    scheduler = Scheduler(profile, Limits(max_batch=8), alphabetical)
+    asks = [Ask(id=n, bucket=bucket, arrived=0.0, deadline=1.0 + n) for n, bucket in enumerate("abba")]
+    for ask in asks:
+        scheduler.arrive(ask, 0.0)
+    batch = scheduler.step(0.0, idle=1).run[0]
+    assert {ask.bucket for ask in batch.asks} == ({"a", "b"} if together else {"a"})
+    assert batch.bucket == ("b" if together else "a")
 
 
 def test_a_cancelled_request_never_runs():

@@ -55,3 +55,11 @@ def test_rows_lie_one_behind_the_other_with_zeros_behind_them(found):
         for line in array:
             assert place[row].tolist() == [*line.tolist(), *[0] * (16 - len(line))]
             row += 1
+
+
+def test_a_shorter_row_fits_a_longer_bucket_and_never_the_other_way():
+    shapes = Shapes(SIGNATURE, frozenset({"length"}))
+    short, long = (shapes.bucket(request(1, length)) for length in (5, 40))
+    assert shapes.fits(short, long)
+    assert not shapes.fits(long, short) and not shapes.fits(short, short)
+    assert not Shapes(SIGNATURE).fits(short, long)

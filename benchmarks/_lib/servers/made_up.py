@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +170,7 @@ def _curve_bars(
     setting.note(part="highest rate", server="clairvoyant", rate=round(best, 1))
     bars = [
         Bar(name="curve: highest rate, of the clairvoyant one", value=rate[ours] / best, unit="", bar=0.90),
-        _against("curve: highest rate, over the best peer's", rate[ours], {name: rate[name] for name in peers}, 1.45),
+        against("curve: highest rate, over the best peer's", rate[ours], {name: rate[name] for name in peers}, 1.45),
     ]
     for label, due in loads.items():
         upper = found.best(due)
@@ -184,7 +186,7 @@ def _curve_bars(
         )
         if not label.startswith("overload"):
             theirs = {name: good[name][label] for name in peers}
-            bars.append(_against(f"curve, {label}: goodput over the best peer's", good[ours][label], theirs, 2.5))
+            bars.append(against(f"curve, {label}: goodput over the best peer's", good[ours][label], theirs, 2.5))
     overloads = [row for row in setting.rows if row.get("server") == ours and str(row["part"]).startswith("overload")]
     bars += [
         Bar(
@@ -230,7 +232,7 @@ def mixed_bars(setting: Setting, found: Device) -> list[Bar]:
 
         with_server(server, found.work, settings, setting.folder / f"{server.name}-mixed", use)
     theirs = {name: value for name, value in good.items() if name != "burnish"}
-    return [_against("curve, four lengths: goodput over Triton's", good["burnish"], theirs, 2.0)]
+    return [against("curve, four lengths: goodput over Triton's", good["burnish"], theirs, 2.0)]
 
 
 def closed_bars(setting: Setting) -> list[Bar]:
@@ -262,7 +264,8 @@ def closed_bars(setting: Setting) -> list[Bar]:
     ]
 
 
-def _against(name: str, ours: float, theirs: dict[str, float], bar: float) -> Bar:
+def against(name: str, ours: float, theirs: dict[str, float], bar: float) -> Bar:
+    """A bar on how many times the best peer's figure ours is."""
     if not theirs:
         return Bar(name=name, value=None, unit="x", bar=bar, note="no peer ran")
     best = max(theirs, key=lambda peer: theirs[peer])
@@ -272,9 +275,6 @@ def _against(name: str, ours: float, theirs: dict[str, float], bar: float) -> Ba
 
 def _busy(live: Live) -> float:
     """Seconds that our device has computed since its start, from the protocol's statistics."""
-    import json
-    import urllib.request
-
     with urllib.request.urlopen(f"http://127.0.0.1:{live.port}/v2/models/model/stats") as answer:
         stats = json.load(answer)["model_stats"][0]
     return sum(batch["compute_infer"]["ns"] for batch in stats["batch_stats"]) / 1e9

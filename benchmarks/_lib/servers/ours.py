@@ -28,7 +28,7 @@ class Burnish(Server):
         """See `Server.command`."""
         models = folder / "models"
         models.mkdir(exist_ok=True)
-        if not (models / _NAME).exists():
+        if not any(models.iterdir()):
             (models / _NAME).symlink_to(work.artifact.resolve())
         command = [sys.executable, "-c", "from burnish.cli.main import main; main()", "serve", str(models)]
         command += ["--port", str(port), "--grpc-port", str(settings.get("grpc_port", 0)), "--threads", "1"]

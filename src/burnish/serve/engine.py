@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
@@ -20,7 +21,7 @@ from burnish.serve.memory import place, recall, remember
 from burnish.serve.profile import Profile
 from burnish.serve.rehearsal import rehearse
 from burnish.serve.scheduler import Batch, Limits, Scheduler
-from burnish.serve.shapes import Array, Arrays, Shapes
+from burnish.serve.shapes import Array, Arrays, Bucket, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
 _KEEP_S = 30.0
@@ -91,6 +92,7 @@ class Engine:
                 lane.stop()
             raise
         self.shapes, self.alone = found.shapes, found.alone
+        self.scheduler.fits = found.shapes.fits
         if found.alone:
             self.limits = self.limits.model_copy(update={"max_batch": 1})
             self.scheduler.limits = self.limits
@@ -179,7 +181,7 @@ class Engine:
         lane = self._idle.pop()
         members = [self._waiting[ask.id] for ask in batch.asks]
         parts = {name: [member.inputs[name] for member in members] for name in members[0].inputs}
-        lane.run(self.shapes.bucket(members[0].inputs), parts, partial(self._ran, lane, batch, members))
+        lane.run(cast(Bucket, batch.bucket), parts, partial(self._ran, lane, batch, members))
 
     def _ran(self, lane: Lane, batch: Batch, members: list[_Waiting], ran: Ran) -> None:
         now = time.monotonic()

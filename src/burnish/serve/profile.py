@@ -113,6 +113,10 @@ class Profile:
         known = self._curves.values()
         return max(known, key=lambda curve: curve.likely(1), default=Curve(self.max_rows, self.quantile))
 
+    def knows(self, bucket: Hashable) -> bool:
+        """Whether a batch of this bucket was ever run."""
+        return self._curve(bucket) is not None
+
     def observed(self) -> tuple[Observed, ...]:
         """Everything known, to be written down; `restore` is the inverse."""
         own = tuple(

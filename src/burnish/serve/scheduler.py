@@ -14,6 +14,7 @@ from operator import attrgetter
 from burnish.core.noun import Field, Noun
 from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.gaps import Gaps
+from burnish.serve.merge import Fits, never, padded
 from burnish.serve.plan import Queue, choose, hopeless
 from burnish.serve.profile import Profile
 
@@ -35,7 +36,7 @@ class Limits(Noun):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests of one bucket that run together. `expected_s` is the likely time of the profile."""
+    """Requests that run together as `bucket`, smaller ones padded. `expected_s` is the likely time of the profile."""
 
     id: int
     bucket: Hashable
@@ -59,10 +60,14 @@ class Step:
 
 
 class Scheduler:
-    """The queues of one model version. Not safe for several threads."""
+    """The queues of one model version. Not safe for several threads.
 
-    def __init__(self, profile: Profile, limits: Limits | None = None) -> None:
+    `fits` says which buckets may be padded up to which.
+    """
+
+    def __init__(self, profile: Profile, limits: Limits | None = None, fits: Fits = never) -> None:
         self.profile = profile
+        self.fits = fits
         self.limits = limits or Limits()
         self._waiting: dict[Hashable, list[Ask]] = {}
         self._running: dict[int, Batch] = {}
@@ -137,6 +142,11 @@ class Scheduler:
         if not asks:
             self._refuse(list(queue), now, step)
             return
+        if len(self._waiting) > 1 and len(asks) < self.limits.max_batch:
+            together = padded(bucket, self._waiting, self.fits, self.profile, now, self.limits.max_batch)
+            if together is not None:
+                self._begin(*together, now, step)
+                return
         rows = sum(ask.rows for ask in asks)
         if len(asks) == len(queue) and rows < self.limits.max_batch:
             slack = min(ask.deadline for ask in asks) - now - times.tail(rows + 1)
@@ -145,8 +155,12 @@ class Scheduler:
                 held.add(bucket)
                 step.wake = min(now + hold, step.wake or now + hold)
                 return
+        self._begin(bucket, asks, now, step)
+
+    def _begin(self, bucket: Hashable, asks: Sequence[Ask], now: float, step: Step) -> None:
         self._remove(asks)
-        batch = Batch(self._next, bucket, tuple(asks), now, times.likely(rows))
+        expected_s = self.profile.of(bucket).likely(sum(ask.rows for ask in asks))
+        batch = Batch(self._next, bucket, tuple(asks), now, expected_s)
         self._next += 1
         self._running[batch.id] = batch
         step.run.append(batch)

@@ -7,7 +7,7 @@ sizes again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,16 @@ class Shapes:
     def bucket(self, inputs: Arrays) -> Bucket:
         """What a request has in common with those it may share a batch with."""
         return tuple((spec.name, self._row(spec, inputs[spec.name].shape)) for spec in self.signature.inputs)
+
+    def fits(self, small: Hashable, large: Hashable) -> bool:
+        """Whether a request of one bucket can be padded to another, larger one."""
+        if not self.padded or small == large or not isinstance(small, tuple) or not isinstance(large, tuple):
+            return False
+        return all(
+            size == more or (word in self.padded and size < more)
+            for spec, (_, own), (_, other) in zip(self.signature.inputs, small, large, strict=True)
+            for word, size, more in zip(spec.shape[1:], own, other, strict=True)
+        )
 
     def sizes(self, inputs: Arrays) -> dict[str, int]:
         """The request's own sizes of the padded dimensions."""
