@@ -7,8 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from burnish.cli.console import RichProgress, print_rows
+from burnish.cli.console import RichProgress, print_note, print_rows
 from burnish.core.errors import RecipeError, ServiceError
+from burnish.core.files import write_text
+from burnish.report.load_page import render_load
 from burnish.serve.load import arrivals
 from burnish.serve.load.client import Body, describe, model_names, random_bodies, run
 from burnish.serve.load.summary import Summary, summarize
@@ -29,8 +31,9 @@ def load(
     pattern: str,
     sizes: str,
     seed: int,
+    out: Path | None,
 ) -> None:
-    """Body of the command; the last line is one JSON document. Raises `BurnishError`."""
+    """Body of the command; `out` is a page to write; the last line is one JSON document. Raises `BurnishError`."""
     wanted = _numbers(rates, "--rates") if rates else []
     if pattern not in PATTERNS and not Path(pattern).is_file():
         raise RecipeError(
@@ -44,6 +47,10 @@ def load(
     rows = [_row(item) for item in found]
     columns = ("rate /s", "in time", "goodput /s", "p50", "p95", "p99", "refused", "refused in")
     print_rows(columns, rows, title=f"Answers within {deadline_ms:g} ms, {pattern}, {seconds:g} s each")
+    if out is not None:
+        page = render_load(found, url=url, pattern=pattern, deadline_ms=deadline_ms, knee=knee(found))
+        write_text(out, page)
+        print_note(f"page: {out}")
     last = {"knee": knee(found), "deadline_ms": deadline_ms, "pattern": pattern}
     print(json.dumps(last | {"runs": [item.model_dump(mode="json") for item in found]}))
 

@@ -212,6 +212,7 @@ def load(
     pattern: Annotated[str, typer.Option(help="poisson, bursts, or a CSV file with a column TIMESTAMP.")] = "poisson",
     sizes: Annotated[str, typer.Option(help="Of free dimensions, mixed: 16,64,128")] = "",
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Also write a page with plots: load.html")] = None,
 ) -> None:
     """Put an open-loop load on a service: how many requests a second are answered in time.
 
@@ -220,7 +221,7 @@ def load(
     \b
     Examples:
       burnish load http://127.0.0.1:8000
-      burnish load http://127.0.0.1:8000 --rates 50,100,200 --deadline-ms 20
+      burnish load http://127.0.0.1:8000 --rates 50,100,200 --deadline-ms 20 --out load.html
       burnish load http://127.0.0.1:8000 --pattern trace.csv --sizes 16,64,128
     """
     from burnish.cli.load import load as body
@@ -234,6 +235,7 @@ def load(
         pattern=pattern,
         sizes=sizes,
         seed=seed,
+        out=out,
     )
 
 

@@ -27,7 +27,6 @@ _LEGEND = (
 
 def render(ledger: Ledger) -> str:
     """The whole page as text."""
-    style = files("burnish.report").joinpath("page.css").read_text(encoding="utf-8")
     shapes = summary.shapes(ledger)
     body = "".join(
         (
@@ -47,13 +46,20 @@ def render(ledger: Ledger) -> str:
         )
     )
     version = ledger.machine.versions.get("burnish", "")
+    footer = f"Written by Burnish {version} from the ledger of the run."
+    return page(f"{ledger.title}: {summary.headline(ledger)}", body, footer)
+
+
+def page(title: str, body: str, footer: str) -> str:
+    """A whole document around markup that is safe already; `title` and `footer` are escaped."""
+    style = files("burnish.report").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{markup.text(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{markup.text(ledger.title)}: {markup.text(summary.headline(ledger))}</title>"
+        f"<title>{markup.text(title)}</title>"
         f"<style>{style}</style></head><body><main>{body}"
-        f"<footer>Written by Burnish {markup.text(version)} from the ledger of the run.</footer>"
+        f"<footer>{markup.text(footer)}</footer>"
         "</main></body></html>\n"
     )
 
