@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from burnish.core.doors import WORKLOADS
 from burnish.measure.quality import predict_module
@@ -15,6 +16,9 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.passes.kinds.fit import Fit
 from burnish.workloads.workload import Workload
+
+settings.register_profile("burnish", deadline=None)  # no test depends on how fast the machine is
+settings.load_profile("burnish")
 
 
 @pytest.fixture(scope="session", autouse=True)

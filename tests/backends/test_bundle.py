@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.backends.bundle import check_inputs, check_outputs, name_outputs, to_numpy, to_torch
@@ -21,7 +21,6 @@ def good(batch=2, length=5):
     return {"ids": np.zeros((batch, length), np.int64), "image": np.zeros((batch, 3, 4), np.float32)}
 
 
-@settings(deadline=None)
 @given(batch=st.integers(1, 9), length=st.integers(1, 40))
 def test_sizes_of_fitting_inputs(batch, length):
     assert check_inputs(good(batch, length), SIGNATURE) == {"batch": batch, "length": length}

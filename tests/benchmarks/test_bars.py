@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from _lib.bars import Bar, best_peer, eager_base, fastest, in_budget, ours_at, points_bar, speed_bar
 from _lib.candidate import Candidate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.core.measurement import LatencyProfile, Measurement
@@ -121,7 +121,6 @@ def test_the_printed_form_has_the_projects_fields() -> None:
     assert told == {"name": "a", "value": 1.2346, "unit": "x", "spread": [1.0, 1.5], "bar": ">= 2", "holds": False}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.1, 100), st.floats(0.5, 1.0), st.booleans()), min_size=1, max_size=8),
     st.floats(0.5, 1.0),

@@ -35,7 +35,7 @@ def by_force(arrivals: list[float], limit: float) -> int:
 whole = st.lists(st.integers(0, 60), min_size=1, max_size=7).map(lambda found: [n / 1000 for n in sorted(found)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrivals=whole, limit=st.integers(10, 40).map(lambda n: n / 1000))
 def test_on_the_grid_it_is_the_optimum(arrivals, limit):
     exact = by_force(arrivals, limit)
@@ -43,7 +43,7 @@ def test_on_the_grid_it_is_the_optimum(arrivals, limit):
     assert most_in_time(arrivals, limit, COST, grid=0.001, upper=True) == exact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.0, 0.06), min_size=1, max_size=7).map(sorted), st.floats(0.011, 0.04))
 def test_off_the_grid_the_optimum_lies_between_the_bounds(arrivals, limit):
     exact = by_force(arrivals, limit)
@@ -51,7 +51,7 @@ def test_off_the_grid_the_optimum_lies_between_the_bounds(arrivals, limit):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrivals=whole, limit=st.floats(0.011, 0.04))
 def test_no_policy_beats_the_bound(name, arrivals, limit):
     share = answered_in_time(POLICIES[name], arrivals, limit, COST)

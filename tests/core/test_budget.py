@@ -90,7 +90,7 @@ def test_what_is_no_clause_says_where_and_how(text, what, help):
 
 
 @given(st.text(max_size=30))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_text_is_a_budget_or_a_recipe_error(text):
     try:
         budget = parse_budget(text, "accuracy")
@@ -101,7 +101,7 @@ def test_any_text_is_a_budget_or_a_recipe_error(text):
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 5))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_points_are_relative_to_the_base(ours, theirs, allowed):
     allowed = round(allowed, 2)
     assume(abs(theirs - ours - allowed / 100) > 1e-8)
@@ -115,7 +115,7 @@ def test_exactly_at_the_limit_is_kept():
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_each_percentile_is_judged_by_itself(ms, limit):
     limit = round(limit, 3)
     assume(limit > 0)

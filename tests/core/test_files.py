@@ -29,7 +29,7 @@ def test_hashes(tmp_path):
 
 
 @given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_digest_knows_where_parts_end(one, other):
     assert (digest(*one) == digest(*other)) == (one == other)
 

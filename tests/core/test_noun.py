@@ -28,7 +28,7 @@ class Outer(Noun):
 
 
 @given(st.text(min_size=1), st.integers(), st.lists(st.floats(0, 1), max_size=3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_json_there_and_back(name, count, shares):
     noun = Outer(name=name, count=count, rows=tuple(Inner(share=share) for share in shares))
     assert Outer.from_json(noun.to_json()) == noun

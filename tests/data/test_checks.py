@@ -66,7 +66,7 @@ def test_float_labels_are_refused():
         check_split(replace(split(), targets=np.zeros(6)), 3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shared=st.integers(0, 5), own=st.integers(1, 5))
 def test_counts_rows_in_both_splits(shared, own):
     rows = np.arange(30, dtype=np.float32).reshape(15, 2)

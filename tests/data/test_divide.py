@@ -7,7 +7,7 @@ from burnish.core.errors import BadData
 from burnish.data.divide import divide
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(labels=st.lists(st.integers(0, 3), min_size=60, max_size=300), seed=st.integers(0, 5))
 def test_every_row_in_one_part_and_classes_in_their_share(labels, seed):
     targets = np.array(labels)

@@ -16,7 +16,7 @@ def idx_bytes(array, code):
     return bytes([0, 0, code, array.ndim]) + sizes + array.tobytes()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     dtype=st.sampled_from(sorted(CODES)), shape=st.lists(st.integers(0, 4), min_size=1, max_size=3), zip=st.booleans()
 )

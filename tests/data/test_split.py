@@ -15,7 +15,7 @@ def split(count, lengths=False):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(count=st.integers(1, 200), size=st.integers(2, 40), lengths=st.booleans(), epoch=st.integers(0, 3))
 def test_an_epoch_has_every_row_once(count, size, lengths, epoch):
     rows = split(count, lengths)

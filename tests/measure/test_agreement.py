@@ -2,14 +2,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.core.errors import BurnishError
 from burnish.measure.agreement import agreement
 
 
-@settings(deadline=None)
 @given(n=st.integers(2, 30), c=st.integers(2, 9), seed=st.integers(0, 99))
 def test_equal_arrays_agree_wholly(n, c, seed):
     a = np.random.default_rng(seed).normal(size=(n, c)).astype(np.float32)

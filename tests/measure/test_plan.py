@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.measure.plan import LONG_MS, MIN_ROUNDS, Plan, plan_turns
@@ -7,7 +7,6 @@ PAUSE = 0.05
 times = st.lists(st.floats(0.01, 3000), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(call_ms=times, num_requests=st.integers(1, 64), rounds=st.integers(3, 20), budget=st.floats(1, 200))
 def test_every_plan_is_usable(call_ms, num_requests, rounds, budget):
     plan = plan_turns(call_ms, num_requests=num_requests, rounds=rounds, calls=None, budget_s=budget, pause_s=PAUSE)
@@ -19,7 +18,6 @@ def test_every_plan_is_usable(call_ms, num_requests, rounds, budget):
         assert plan.total_s(call_ms, PAUSE) <= budget * 1.0001
 
 
-@settings(deadline=None)
 @given(call_ms=times, num_requests=st.integers(1, 64))
 def test_turns_last_long_enough_when_there_is_time(call_ms, num_requests):
     plan = plan_turns(call_ms, num_requests=num_requests, rounds=5, calls=None, budget_s=1e9, pause_s=PAUSE)

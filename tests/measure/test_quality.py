@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -42,7 +42,6 @@ def test_an_empty_split_is_refused():
         predict_module(Double(), split(0))
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 5000), data=st.data())
 def test_wilson_holds_the_share(n, data):
     share = data.draw(st.integers(0, n)) / n
@@ -56,7 +55,6 @@ def test_wilson_known_value():
     assert wilson(81 / 263, 263) == pytest.approx((0.2552, 0.3662), abs=1e-3)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 3000), data=st.data())
 def test_agresti_min_is_symmetric_and_never_empty(n, data):
     wins = data.draw(st.integers(0, n))

@@ -33,7 +33,7 @@ def test_tied_weights_are_written_once_and_stay_tied(tmp_path):
 DTYPES = st.sampled_from([torch.float32, torch.bfloat16, torch.int64, torch.int8, torch.bool, torch.float16])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(shape=st.lists(st.integers(0, 4), max_size=3), dtype=DTYPES)
 def test_any_shape_and_dtype_survives(tmp_path_factory, shape, dtype):
     tensor = (torch.randn(shape) * 3).to(dtype)

@@ -83,7 +83,7 @@ def dominates(one: Point, other: Point) -> bool:
 
 
 @given(Points, st.floats(0, 1), st.floats(0.1, 10))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_exactly_one_is_chosen_and_nothing_inside_the_budget_is_faster(
     points: list[Point], least: float, most_ms: float
 ) -> None:
@@ -106,7 +106,7 @@ def test_exactly_one_is_chosen_and_nothing_inside_the_budget_is_faster(
 
 
 @given(Points)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_what_is_chosen_is_never_dominated_by_what_keeps_the_budget(points: list[Point]) -> None:
     budget = parse_budget("accuracy>=0.5", "accuracy")
     marked, broken = mark(points, budget, "accuracy", True)

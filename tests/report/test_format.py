@@ -1,6 +1,6 @@
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.core.measurement import Measurement, Ratio
@@ -55,7 +55,6 @@ def test_typeset_changes_signs_but_not_words():
 
 
 @given(st.floats(min_value=1e-9, max_value=1e12))
-@settings(deadline=None)
 def test_number_is_within_half_a_percent(value: float):
     text = format.number(value)
     assert "e" not in text

@@ -10,7 +10,7 @@ wanted = st.lists(
 
 
 @given(wanted)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_labels_never_overlap_each_other_or_a_marker_and_stay_inside(labels: list[Wanted]):
     markers = [Box(w.x - 5, w.y - 5, w.x + 5, w.y + 5) for w in labels]
     boxes = [box for box in place(labels, markers, [], BOUNDS) if box is not None]

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from yaml import safe_load
 
@@ -20,6 +20,5 @@ def test_it_reads_like_the_recipe_file():
 
 
 @given(st.dictionaries(keys, data, max_size=4))
-@settings(deadline=None)
 def test_a_yaml_reader_gets_the_same_data_back(recipe: dict[str, object]):
     assert safe_load(recipe_text(recipe)) == recipe

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.report.scales import Scale, linear_ticks, log_ticks
@@ -21,7 +21,6 @@ def test_ticks_are_round_numbers():
 
 
 @given(st.floats(1e-3, 1e5), st.floats(1.01, 1e4), st.integers(3, 9))
-@settings(deadline=None)
 def test_ticks_lie_within_the_scale_and_ascend(low: float, factor: float, about: int):
     for ticks in (linear_ticks(low, low * factor, about), log_ticks(low, low * factor, about)):
         assert list(ticks) == sorted(set(ticks))

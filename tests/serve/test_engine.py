@@ -120,6 +120,8 @@ def test_a_cancelled_request_leaves_the_queue(artifact, images):
 def test_rows_that_would_change_each_others_answers_do_not_share_a_batch(dynamic_artifact, images):
     async def body(engine):
         answers = await asyncio.gather(*(engine.infer({"image": images[i : i + 1]}) for i in range(4)))
+        several = await engine.infer({"image": images[:3]})
+        assert len(several["scores"]) == 3
         return engine.alone, answers, await engine.infer({"image": images[:1]})
 
     alone, answers, again = on(dynamic_artifact, body)

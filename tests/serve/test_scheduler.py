@@ -130,6 +130,16 @@ def test_shapes_are_padded_up_where_one_batch_costs_less_than_two(each, together
     assert batch.bucket == ("b" if together else "a")
 
 
+def test_without_sharing_every_request_is_a_batch_whatever_its_rows():
+    scheduler = learned(Limits(max_batch=8), curve(0.01, 0.001))
+    scheduler.share = False
+    asks = [Ask(id=n, bucket="a", arrived=0.0, deadline=1.0, rows=rows) for n, rows in enumerate((3, 1, 8))]
+    late = Ask(id=9, bucket="a", arrived=0.0, deadline=0.0105)
+    story = play(scheduler, [*asks, late], curve(0.01, 0.001))
+    assert sorted(len(batch.asks) for batch in story.batches) == [1, 1, 1]
+    assert [refusal.ask.id for _, refusal in story.refused] == [9]
+
+
 def test_a_cancelled_request_never_runs():
     scheduler = learned(Limits(), curve(0.01, 0.001))
     scheduler.arrive(Ask(id=0, bucket="a", arrived=0.0, deadline=1.0), 0.0)

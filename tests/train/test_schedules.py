@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.train.schedules import factor
@@ -6,7 +6,6 @@ from burnish.train.schedules import factor
 NAMES = st.sampled_from(["constant", "linear", "cosine", "one-cycle"])
 
 
-@settings(deadline=None)
 @given(name=NAMES, total=st.integers(1, 300), warmup=st.floats(0, 0.99))
 def test_rises_to_one_then_never_rises(name, total, warmup):
     values = [factor(name, step, total=total, warmup=warmup) for step in range(total)]

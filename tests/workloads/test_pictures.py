@@ -11,7 +11,7 @@ def reference(image, top, left, padding):
     return padded[:, top : top + image.shape[1], left : left + image.shape[2]]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     padding=st.integers(0, 4),
     channels=st.integers(1, 3),

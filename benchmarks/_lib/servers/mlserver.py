@@ -17,6 +17,7 @@ class MlServer(Server):
     name = "mlserver"
     packages = (
         "mlserver==1.7.1",
+        "uvloop<0.22",
         "numpy",
         "onnxruntime",
     )
@@ -24,13 +25,13 @@ class MlServer(Server):
     def choices(self, limit_ms: float, max_batch: int) -> list[dict[str, Any]]:
         """See `Server.choices`."""
         waits = (0.1, 0.1 * limit_ms, 0.3 * limit_ms)
-        return [{"max_batch": max_batch, "wait_ms": wait} for wait in waits]
+        return [{"max_batch": max_batch, "wait_ms": wait, "workers": workers} for wait in waits for workers in (0, 1)]
 
     def command(self, work: Work, settings: Settings, port: int, folder: Path) -> list[str]:
         """See `Server.command`."""
         del work
         server = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
-        server |= {"parallel_workers": 1, "debug": False}
+        server |= {"parallel_workers": settings["workers"], "debug": False}
         model = {"name": "model", "implementation": "mlserver_app.Model", "max_batch_size": settings["max_batch"]}
         model["max_batch_time"] = settings["wait_ms"] / 1000
         (folder / "settings.json").write_text(json.dumps(server))

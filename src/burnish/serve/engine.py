@@ -93,9 +93,7 @@ class Engine:
             raise
         self.shapes, self.alone = found.shapes, found.alone
         self.scheduler.fits = found.shapes.fits
-        if found.alone:
-            self.limits = self.limits.model_copy(update={"max_batch": 1})
-            self.scheduler.limits = self.limits
+        self.scheduler.share = not found.alone
         recall(self._memory, self.profile)
         for bucket, rows, seconds in found.times:
             self.profile.observe(bucket, rows, seconds)

@@ -103,6 +103,12 @@ def choose(queue: Queue, start: float, times: Times, max_rows: int) -> list[Ask]
     return batch
 
 
+def first(queue: Queue, start: float, times: Times) -> list[Ask]:
+    """The one request to run at `start` where requests must not share a batch: first in turn, likely in time."""
+    able = [ask for ask in queue.asks if ask.deadline >= start + times.likely(ask.rows)]
+    return [min(able, key=attrgetter("turn"))] if able else []
+
+
 def hopeless(
     asks: Sequence[Ask], start: float, times: Times, max_rows: int, *, coming: float = 0.0, rate: float = 0.0
 ) -> list[Ask]:

@@ -15,8 +15,8 @@ from burnish.core.noun import Field, Noun
 from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.gaps import Gaps
 from burnish.serve.merge import Fits, never, padded
-from burnish.serve.plan import Queue, choose, hopeless
-from burnish.serve.profile import Profile
+from burnish.serve.plan import Queue, choose, first, hopeless
+from burnish.serve.profile import Curve, Profile
 
 _COMING = 0.8
 """Share of the expected arrivals that early refusals count on."""
@@ -62,12 +62,13 @@ class Step:
 class Scheduler:
     """The queues of one model version. Not safe for several threads.
 
-    `fits` says which buckets may be padded up to which.
+    `fits` says which buckets may be padded up to which; without `share` every request is a batch of its own.
     """
 
     def __init__(self, profile: Profile, limits: Limits | None = None, fits: Fits = never) -> None:
         self.profile = profile
         self.fits = fits
+        self.share = True
         self.limits = limits or Limits()
         self._waiting: dict[Hashable, list[Ask]] = {}
         self._running: dict[int, Batch] = {}
@@ -138,23 +139,21 @@ class Scheduler:
         """Begin a batch of this bucket, or hold it, or refuse who can no longer be answered."""
         times = self.profile.of(bucket)
         queue = self._waiting[bucket]
-        asks = choose(Queue.of(queue), now, times, self.limits.max_batch)
+        waiting = Queue.of(queue)
+        asks = choose(waiting, now, times, self.limits.max_batch) if self.share else first(waiting, now, times)
         if not asks:
             self._refuse(list(queue), now, step)
             return
-        if len(self._waiting) > 1 and len(asks) < self.limits.max_batch:
+        if self.share and len(self._waiting) > 1 and len(asks) < self.limits.max_batch:
             together = padded(bucket, self._waiting, self.fits, self.profile, now, self.limits.max_batch)
             if together is not None:
                 self._begin(*together, now, step)
                 return
-        rows = sum(ask.rows for ask in asks)
-        if len(asks) == len(queue) and rows < self.limits.max_batch:
-            slack = min(ask.deadline for ask in asks) - now - times.tail(rows + 1)
-            hold = self._hold(now, asks, rows, slack)
-            if hold > _SHORTEST_S:
-                held.add(bucket)
-                step.wake = min(now + hold, step.wake or now + hold)
-                return
+        hold = self._hold(now, asks, times) if self.share and len(asks) == len(queue) else 0.0
+        if hold > _SHORTEST_S:
+            held.add(bucket)
+            step.wake = min(now + hold, step.wake or now + hold)
+            return
         self._begin(bucket, asks, now, step)
 
     def _begin(self, bucket: Hashable, asks: Sequence[Ask], now: float, step: Step) -> None:
@@ -165,11 +164,16 @@ class Scheduler:
         self._running[batch.id] = batch
         step.run.append(batch)
 
-    def _hold(self, now: float, asks: Sequence[Ask], rows: int, slack: float) -> float:
+    def _hold(self, now: float, asks: Sequence[Ask], times: Curve) -> float:
+        """Seconds to wait for more of the same bucket; 0.0 when the batch is full or nobody can come in time."""
+        rows = sum(ask.rows for ask in asks)
+        if rows >= self.limits.max_batch:
+            return 0.0
+        slack = min(ask.deadline for ask in asks) - now - times.tail(rows + 1)
         if self.limits.max_wait_ms is not None:
             oldest = min(ask.arrived for ask in asks)
             return min(oldest + self.limits.max_wait_ms / 1000 - now, slack)
-        return self._gaps.hold(now, rows, self.profile.of(asks[0].bucket).likely, slack)
+        return self._gaps.hold(now, rows, times.likely, slack)
 
     def _next_bucket(self, now: float, held: set[Hashable]) -> Hashable | None:
         """The bucket whose turn it is: the earliest deadline; among those that cannot wait, who used least."""
@@ -189,6 +193,10 @@ class Scheduler:
         for bucket, queue in list(self._waiting.items()):
             rate = self._gaps.rate / len(self._waiting)
             coming = _COMING * rate * (free - now)
+            if not self.share:
+                likely = self.profile.of(bucket).likely
+                self._refuse([ask for ask in queue if ask.deadline < free + likely(ask.rows)], now, step)
+                continue
             late = hopeless(queue, free, self.profile.of(bucket), self.limits.max_batch, coming=coming, rate=rate)
             self._refuse(late, now, step)
 

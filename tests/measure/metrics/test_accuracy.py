@@ -1,11 +1,10 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from burnish.measure.metrics.accuracy import PART
 from tests.measure.metrics.cases import problems
 
 
-@settings(deadline=None)
 @given(problem=problems())
 def test_counts_right_rows(problem):
     scores, targets = problem

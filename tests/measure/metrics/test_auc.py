@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from burnish.core.errors import BadData
 from burnish.measure.metrics.auc import PART
@@ -19,7 +19,6 @@ def reference(scores, positive):
     return sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
 
 
-@settings(deadline=None)
 @given(problem=problems(min_classes=2, max_classes=2))
 def test_binary_counts_pairs(problem):
     scores, targets = problem
@@ -30,7 +29,6 @@ def test_binary_counts_pairs(problem):
     assert PART.compute(-difference[:, None], targets) == pytest.approx(1 - expected)
 
 
-@settings(deadline=None)
 @given(problem=problems(min_classes=3, max_classes=5))
 def test_more_classes_each_against_the_rest(problem):
     scores, targets = problem

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from burnish.measure.metrics.f1 import PART
 from tests.measure.metrics.cases import problems
@@ -15,7 +15,6 @@ def reference(labels, targets, c):
     return 2 * precision * recall / (precision + recall)
 
 
-@settings(deadline=None)
 @given(problem=problems(min_classes=3))
 def test_macro_average(problem):
     scores, targets = problem
@@ -26,7 +25,6 @@ def test_macro_average(problem):
     assert PART.rows(scores, targets) is None
 
 
-@settings(deadline=None)
 @given(problem=problems(min_classes=2, max_classes=2))
 def test_binary_is_class_one(problem):
     scores, targets = problem

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.measure.metrics.mae import PART
@@ -8,7 +8,6 @@ from burnish.measure.metrics.mae import PART
 numbers = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(pairs=numbers)
 def test_definition(pairs):
     predictions, targets = (np.array(side) for side in zip(*pairs, strict=True))

@@ -1,11 +1,10 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from burnish.measure.metrics.top5 import PART
 from tests.measure.metrics.cases import problems
 
 
-@settings(deadline=None)
 @given(problem=problems(min_classes=2, max_classes=12))
 def test_counts_targets_among_the_five(problem):
     scores, targets = problem

@@ -19,7 +19,7 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 8.0))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_logit_loss_is_the_divergence_of_softened_answers_times_t_squared(seed: int, temperature: float) -> None:
     student, teacher = np.random.default_rng(seed).normal(0, 3, (2, 4, 5))
     p, q = softmax(teacher / temperature), softmax(student / temperature)

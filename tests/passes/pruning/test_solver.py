@@ -25,7 +25,7 @@ def problems(draw: st.DrawFn) -> tuple[dict[str, torch.Tensor], dict[str, list[i
 
 
 @given(problems(), st.floats(0.05, 1.0))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_greedy_reaches_every_target_that_can_be_reached(
     problem: tuple[dict[str, torch.Tensor], dict[str, list[int]]], share: float
 ) -> None:
@@ -42,7 +42,7 @@ def test_greedy_reaches_every_target_that_can_be_reached(
 
 
 @given(problems(), st.floats(0.3, 0.95))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_greedy_loses_at_most_one_group_more_than_the_best_choice(
     problem: tuple[dict[str, torch.Tensor], dict[str, list[int]]], share: float
 ) -> None:
@@ -79,7 +79,7 @@ def test_greedy_jumps_a_flat_stair() -> None:
 
 
 @given(problems(), st.floats(0, 0.9))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_by_ratio_keeps_the_best_of_each_group(
     problem: tuple[dict[str, torch.Tensor], dict[str, list[int]]], ratio: float
 ) -> None:
