@@ -12,6 +12,7 @@ import pytest
 
 from burnish.core.errors import ArtifactError
 from burnish.serve.ask import Reason
+from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine, Refused, RunFailed
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.scheduler import Limits
@@ -62,6 +63,23 @@ def test_the_first_profile_is_there_before_the_first_request(artifact):
     assert all(seconds > 0 for seconds in on(artifact, body))
 
 
+def test_every_worker_stays_on_the_cores_it_was_given_and_gives_them_back(artifact):
+    cores = Cores.of_machine()
+
+    async def run():
+        engine = Engine(artifact, Limits(max_batch=2, instances=2), target_s=30.0, threads=1, cores=cores)
+        await engine.start()
+        try:
+            return engine.cores, [os.sched_getaffinity(pid) for pid in engine.pids]
+        finally:
+            await engine.stop(patience_s=1.0)
+
+    planned, real = asyncio.run(run())
+    assert [set(own) for own in planned] == real
+    assert all(len(own) == 1 for own in planned)
+    assert not cores.crowded
+
+
 def test_a_request_that_cannot_be_answered_in_time_is_refused_with_the_reason(artifact, images):
     async def body(engine):
         with pytest.raises(Refused) as caught:
@@ -99,7 +117,7 @@ def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact,
     async def body(engine):
         waiting = [asyncio.ensure_future(engine.infer({"image": images[i : i + 1]})) for i in range(6)]
         await asyncio.sleep(0)
-        os.kill(engine._lanes[0].pid, signal.SIGKILL)
+        os.kill(engine.pids[0], signal.SIGKILL)
         return await asyncio.gather(*waiting)
 
     answers = on(artifact, body)

@@ -16,6 +16,7 @@ from typing import cast
 from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
 from burnish.serve.ask import Ask, Refusal
+from burnish.serve.cores import Cores
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.memory import place, recall, remember
 from burnish.serve.profile import Profile
@@ -56,7 +57,14 @@ class Engine:
     """
 
     def __init__(
-        self, folder: Path, limits: Limits, *, target_s: float, threads: int | None = None, watch: Watch | None = None
+        self,
+        folder: Path,
+        limits: Limits,
+        *,
+        target_s: float,
+        threads: int | None = None,
+        watch: Watch | None = None,
+        cores: Cores | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder)
@@ -68,6 +76,7 @@ class Engine:
         self.tally = Tally()
         self.watch = Watches([self.tally, *([watch] if watch else [])])
         self._threads = threads or self.manifest.threads
+        self._cores = cores or Cores.of_machine()
         self._idle: list[Lane] = []
         self._lanes: list[Lane] = []
         self._waiting: dict[int, _Waiting] = {}
@@ -81,15 +90,15 @@ class Engine:
 
     async def start(self) -> None:
         """Start the workers and take the first times. Raises `ArtifactError`."""
-        self._lanes = [Lane(self.folder, self._threads) for _ in range(self.limits.instances)]
+        taken = [self._cores.take(self._threads) for _ in range(self.limits.instances)]
+        self._lanes = [Lane(self.folder, self._threads, cores) for cores in taken]
         try:
             started = await asyncio.gather(*(lane.start() for lane in self._lanes), return_exceptions=True)
             for error in filter(None, started):
                 raise error
             found = await rehearse(self._lanes[0], self.manifest, self.limits.max_batch)
         except BaseException:
-            for lane in self._lanes:
-                lane.stop()
+            self._end()
             raise
         self.shapes, self.alone = found.shapes, found.alone
         self.scheduler.fits = found.shapes.fits
@@ -156,11 +165,26 @@ class Engine:
             remember(self._memory, self.profile)
         for task in self._restarts:
             task.cancel()
-        for lane in self._lanes:
-            lane.stop()
+        self._end()
         for waiting in self._waiting.values():
             if not waiting.answer.done():
                 waiting.answer.set_exception(RunFailed("the model version was stopped"))
+
+    def _end(self) -> None:
+        for lane in self._lanes:
+            lane.stop()
+            self._cores.give_back(lane.cores)
+        self._lanes = []
+
+    @property
+    def cores(self) -> list[tuple[int, ...]]:
+        """Processor cores of every worker."""
+        return [lane.cores for lane in self._lanes]
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [lane.pid for lane in self._lanes]
 
     def _turn(self) -> None:
         """Carry out what the scheduler says now, and come back when it wants to be asked again."""

@@ -41,11 +41,12 @@ class Ran:
 
 
 class Lane:
-    """A worker process. `run` takes one batch at a time."""
+    """A worker process on `cores` (all without any). `run` takes one batch at a time."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, cores: Sequence[int] = ()) -> None:
         self.folder = folder
         self.threads = threads
+        self.cores = tuple(cores)
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._slab = Slab()
@@ -63,6 +64,8 @@ class Lane:
         environment = os.environ | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(self.threads)}
         command = [sys.executable, "-m", "burnish.serve.worker.main", str(theirs.fileno())]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+        if self.cores:
+            os.sched_setaffinity(self._process.pid, self.cores)
         theirs.close()
         ours.setblocking(False)
         self._socket, self._slab, self._window = ours, Slab(), Window()

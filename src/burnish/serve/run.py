@@ -15,6 +15,7 @@ import uvloop
 
 from burnish.core.errors import RecipeError
 from burnish.core.noun import Field, Noun, model_validator
+from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine
 from burnish.serve.grpc.server import start_server
 from burnish.serve.http.app import App
@@ -81,9 +82,11 @@ async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, s
     metrics = Metrics(options.latency_target_ms)
     target = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
 
+    cores = Cores.of_machine()
+
     def make(model: str, version: str, folder: Path) -> Engine:
         watch = metrics.watch(model, version)
-        return Engine(folder, options.limits, target_s=target, threads=options.threads, watch=watch)
+        return Engine(folder, options.limits, target_s=target, threads=options.threads, watch=watch, cores=cores)
 
     service = Service(partial(find_models, paths), make)
     say("starting")
@@ -91,6 +94,9 @@ async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, s
     for name, versions in service.engines.items():
         for version, engine in versions.items():
             say(f"{name} {version}: {(engine.alone and 'every request alone: ' + engine.alone) or 'ready'}")
+            say(f"{name} {version}: workers on cores {' and '.join(','.join(map(str, own)) for own in engine.cores)}")
+    if cores.crowded:
+        say("several workers share a core; --threads 1 or fewer --instances keep them apart")
     keys = Keys.read(options.api_keys)
     app = App(
         service,

@@ -49,7 +49,7 @@ def fashion_mnist(*, data: str | None = None) -> Workload:
             outputs=(TensorSpec(name="logits", dtype="float32", shape=("batch", 10)),),
         ),
         served=(Served(batch=1), Served(batch=32)),
-        fit=FitSettings(epochs=4, batch_size=128, learning_rate=8e-3, weight_decay=1e-2),
+        fit=FitSettings(epochs=3, batch_size=128, learning_rate=8e-3, weight_decay=1e-2),
         labels=_LABELS,
         preprocessing=str(prepare),
         licence="data: MIT (Zalando SE)",
