@@ -237,6 +237,34 @@ def load(
     )
 
 
+@app.command()
+def export(
+    artifacts: Annotated[
+        list[Path], typer.Argument(metavar="ARTIFACT...", help="Artifact folders, or repositories of MODEL/VERSION.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write; replaced only if this command wrote it.")],
+    to: Annotated[str, typer.Option(help="triton: a model repository of Triton Inference Server.")] = "triton",
+    latency_target_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Prefer only batches that end within this time.")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    instances: Annotated[int, typer.Option(min=1, help="Processes of every model version.")] = 1,
+) -> None:
+    """Write artifacts in the form that another server takes.
+
+    Its batching settings come from the times that serving the artifact on this machine has taught, and from
+    a short measurement now.
+
+    \b
+    Examples:
+      burnish export runs/digits/artifact --to triton --out triton-models
+      burnish export models/ --to triton --out triton-models --latency-target-ms 35
+    """
+    from burnish.cli.export import export as body
+
+    body(artifacts, to=to, out=out, target_ms=latency_target_ms, max_batch=max_batch, instances=instances)
+
+
 @app.command("list")
 def list_parts(
     kind: Annotated[
