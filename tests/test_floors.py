@@ -44,6 +44,7 @@ WRAPPERS = {
     "pyarrow": "data/parquet.py",
     "prometheus_client": "serve/metrics.py",
     "pydantic": "core/noun.py",
+    "ray": "serve/on_ray.py",
     "rich": "cli/console.py",
     "safetensors": "model/weights.py",
     "sklearn": "workloads/kinds/digits.py",

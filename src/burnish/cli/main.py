@@ -173,6 +173,8 @@ def serve(
     api_keys: Annotated[Path | None, typer.Option(help="File, one key a line: requests must bring one.")] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
+    on: Annotated[str | None, typer.Option(help="ray: replicas on a Ray cluster, REST only.")] = None,
+    replicas: Annotated[str | None, typer.Option(metavar="MIN:MAX", help="With --on ray: how many.")] = None,
 ) -> None:
     """Serve artifacts over the Open Inference Protocol, with batches that answer in time.
 
@@ -180,6 +182,7 @@ def serve(
     Examples:
       burnish serve runs/digits/artifact --latency-target-ms 35
       burnish serve models/ --max-batch 16 --instances 2
+      burnish serve models/ --on ray --replicas 1:4
       curl http://127.0.0.1:8000/v2/models/digits
       curl http://127.0.0.1:8000/metrics
     """
@@ -187,6 +190,8 @@ def serve(
 
     body(
         artifacts,
+        on=on,
+        replicas=replicas,
         host=host,
         port=port,
         grpc_port=grpc_port,
