@@ -40,6 +40,7 @@ def test_it_starts_answers_and_ends(artifact: Path):
         await events.put({"type": "lifespan.startup"})
         assert (await sent.get())["type"] == "lifespan.startup.complete"
         assert (await get(app, "/v2/health/ready"))[0] == 200
+        await app.start()  # a second time: nothing happens
         assert (await get(app, "/v2/models/tiny"))[1]["versions"] == ["2"]
         for change in ("load", "unload"):
             status, answer = await get(app, f"/v2/repository/models/tiny/{change}", "POST")

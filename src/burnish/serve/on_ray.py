@@ -6,16 +6,15 @@ their number; inside each one Burnish's scheduler makes the batches.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from burnish.artifact.load import read_manifest
+from burnish.artifact.load import check_files, read_manifest
 from burnish.core.errors import MissingExtra, RecipeError, ServiceError
 from burnish.serve.keys import Keys
 from burnish.serve.learn import learn
@@ -43,6 +42,7 @@ def serve(paths: Sequence[Path], options: Options, replicas: Replicas, say: Call
     }
     keys = Keys.read(options.api_keys)
     cores = _cores(models, options)
+    _check_all(models)
     settings: dict[str, Any] = {"num_replicas": replicas.low}
     if replicas.high > replicas.low:
         say("measuring, to know when a replica is busy")
@@ -76,43 +76,51 @@ def _start(options: Options, say: Callable[[str], None]) -> None:
     if engine.status().proxies:
         say("Ray Serve runs on this cluster already: its own address, port and TLS count")
         return
-    with _explained("Ray Serve could not start its proxy", "give another --port or --host"):
-        engine.start(
-            http_options={
-                "host": options.host,
-                "port": options.port,
-                "ssl_certfile": options.tls_certificate and str(options.tls_certificate),
-                "ssl_keyfile": options.tls_key and str(options.tls_key),
-            }
-        )
+    address = {
+        "host": options.host,
+        "port": options.port,
+        "ssl_certfile": options.tls_certificate and str(options.tls_certificate),
+        "ssl_keyfile": options.tls_key and str(options.tls_key),
+    }
+    try:
+        engine.start(http_options=address)
+    except RuntimeError as error:  # its text ends with the cause, after the stack of another process
+        cause = str(error).strip().splitlines()[-1]
+        fix = "give another --port or --host"
+        raise ServiceError("Ray Serve could not start its proxy", why=cause, help=fix) from error
     say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{options.port}/v2")
 
 
 def _deploy(models: Models, options: Options, keys: Keys, settings: dict[str, Any]) -> None:
     from ray import serve as engine
 
-    def build() -> Replica:
-        return Replica(models, options, keys)
+    class Host:
+        """Starts the models in the constructor, whose error Ray tells, and gives Ray the application."""
+
+        async def __init__(self) -> None:  # type: ignore[misc]  # Ray awaits it
+            self.replica = Replica(models, options, keys)
+            await self.replica.start()
+
+        def __serve_build_asgi_app__(self) -> Replica:
+            return self.replica
 
     deployment = engine.deployment(
-        engine.ingress(build)(),
+        engine.ingress()(Host),
         name=NAME,
         max_ongoing_requests=options.limits.max_queue,  # Burnish's scheduler sees them all, and refuses
         max_queued_requests=options.limits.max_queue,
         graceful_shutdown_timeout_s=options.drain_s,
         **settings,
     )
-    with _explained("Ray Serve could not start a replica", "every node needs burnish and the artifacts' folders"):
-        engine.run(deployment.bind(), name=NAME, route_prefix="/")
-
-
-@contextlib.contextmanager
-def _explained(what: str, help: str) -> Iterator[None]:
-    """Ray's errors end with the cause, after the stack of another process."""
     try:
-        yield
+        engine.run(deployment.bind(), name=NAME, route_prefix="/")
     except RuntimeError as error:
-        raise ServiceError(what, why=str(error).strip()[-500:], help=help) from error
+        states = engine.status().applications[NAME].deployments.values()
+        raise ServiceError(
+            "Ray Serve could not start a replica",
+            why="; ".join("\n".join(state.message.strip().splitlines()[-4:]) for state in states) or str(error),
+            help="every node needs burnish and the artifacts, in the same folders",
+        ) from error
 
 
 def _take_down() -> None:
@@ -122,6 +130,13 @@ def _take_down() -> None:
     engine.delete(NAME)
     if not engine.status().applications:
         engine.shutdown()
+
+
+def _check_all(models: Models) -> None:
+    """A damaged artifact is found here in no time; Ray would try three times to start a replica. `ArtifactError`."""
+    for versions in models.values():
+        for folder in versions.values():
+            check_files(folder, read_manifest(folder))
 
 
 def _cores(models: Models, options: Options) -> int:

@@ -33,7 +33,7 @@ class _Fixed(Service):
 
 
 class Replica:
-    """`lifespan` starts and ends the models; HTTP is answered by `App`."""
+    """`lifespan` starts and ends the models; HTTP is answered by `App`. A host may `start` them before."""
 
     def __init__(self, models: Models, options: Options, keys: Keys) -> None:
         target_s = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
@@ -45,6 +45,11 @@ class Replica:
         self._service = _Fixed(lambda: models, make)
         pages = {"/": home, "/openapi.json": openapi}
         self._app = App(self._service, max_body=options.max_body, keys=keys, pages=pages)
+
+    async def start(self) -> None:
+        """Start the models, unless they run. Raises `ArtifactError`."""
+        if not self._service.ready:
+            await self._service.start()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection event."""
@@ -58,7 +63,7 @@ class Replica:
             event = (await receive())["type"]
             if event == "lifespan.startup":
                 try:
-                    await self._service.start()
+                    await self.start()
                 except BurnishError as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
