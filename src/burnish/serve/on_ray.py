@@ -50,12 +50,7 @@ def serve(paths: Sequence[Path], options: Options, replicas: Replicas, say: Call
 
     import ray
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(log_to_driver=False)
-    else:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False)
-        _fits(ray.cluster_resources().get("CPU", 0.0), cores, replicas)
+    _join(cores, replicas)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -67,6 +62,27 @@ def serve(paths: Sequence[Path], options: Options, replicas: Replicas, say: Call
     finally:
         _take_down()
         ray.shutdown()
+
+
+def _join(cores: int, replicas: Replicas) -> None:
+    """Connect to the cluster that the environment names, or start one here."""
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        ray.init(address="local", include_dashboard=False, log_to_driver=False)
+        _fits(ray.cluster_resources().get("CPU", 0.0), cores, replicas)
+        return
+    try:
+        ray.init(log_to_driver=False)
+    except ConnectionError as error:
+        raise ServiceError(
+            "cannot join the Ray cluster",
+            where=f"RAY_ADDRESS={address}",
+            why=str(error.__cause__ or error).strip().splitlines()[-1],
+            help="see that it runs, and that it takes this machine's token: RAY_AUTH_MODE=token",
+        ) from error
 
 
 def _start(options: Options, say: Callable[[str], None]) -> None:
