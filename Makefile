@@ -5,12 +5,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-all lint format docs clean
+# Where the tests of the export keep Triton's server, and those of --on ray keep Ray: not in the main environment,
+# whose protobuf and NumPy they would change.
+export BURNISH_TRITON_VENV ?= $(CURDIR)/$(VENV)/triton
+RAY ?= $(VENV)/ray
+
+.PHONY: help setup demo test test-all test-ray lint format docs clean
 
 help:
 	@echo "make demo      train, prune, quantize, compile and report on a real data set (minutes)"
 	@echo "make test      lint, types and tests (under 15 minutes on 2 cores)"
 	@echo "make test-all  the same and the long checks"
+	@echo "make test-ray  the service on a local Ray, which is installed beside the rest"
 	@echo "make docs      write docs/reference anew"
 	@echo "make lint      ruff and mypy only"
 
@@ -45,6 +51,17 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -q
+
+# An environment that sees everything of the main one, and has Ray.
+$(RAY)/.ready: $(READY)
+	$(BIN)/python -m venv $(RAY)
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+	  > $$($(RAY)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/burnish.pth
+	$(RAY)/bin/pip install --quiet "ray[serve]>=2.60,<3"
+	@touch $@
+
+test-ray: $(RAY)/.ready
+	$(RAY)/bin/python -m pytest -q tests/serve/test_on_ray.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -173,6 +173,8 @@ def serve(
     api_keys: Annotated[Path | None, typer.Option(help="File, one key a line: requests must bring one.")] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
+    on: Annotated[str | None, typer.Option(help="ray: replicas on a Ray cluster, REST only.")] = None,
+    replicas: Annotated[str | None, typer.Option(metavar="MIN:MAX", help="With --on ray: how many.")] = None,
 ) -> None:
     """Serve artifacts over the Open Inference Protocol, with batches that answer in time.
 
@@ -180,6 +182,7 @@ def serve(
     Examples:
       burnish serve runs/digits/artifact --latency-target-ms 35
       burnish serve models/ --max-batch 16 --instances 2
+      burnish serve models/ --on ray --replicas 1:4
       curl http://127.0.0.1:8000/v2/models/digits
       curl http://127.0.0.1:8000/metrics
     """
@@ -187,6 +190,8 @@ def serve(
 
     body(
         artifacts,
+        on=on,
+        replicas=replicas,
         host=host,
         port=port,
         grpc_port=grpc_port,
@@ -237,6 +242,34 @@ def load(
         seed=seed,
         out=out,
     )
+
+
+@app.command()
+def export(
+    artifacts: Annotated[
+        list[Path], typer.Argument(metavar="ARTIFACT...", help="Artifact folders, or repositories of MODEL/VERSION.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write; replaced only if this command wrote it.")],
+    to: Annotated[str, typer.Option(help="triton: a model repository of Triton Inference Server.")] = "triton",
+    latency_target_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Prefer only batches that end within this time.")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    instances: Annotated[int, typer.Option(min=1, help="Processes of every model version.")] = 1,
+) -> None:
+    """Write artifacts in the form that another server takes.
+
+    Its batching settings come from the times that serving the artifact on this machine has taught, and from
+    a short measurement now.
+
+    \b
+    Examples:
+      burnish export runs/digits/artifact --to triton --out triton-models
+      burnish export models/ --to triton --out triton-models --latency-target-ms 35
+    """
+    from burnish.cli.export import export as body
+
+    body(artifacts, to=to, out=out, target_ms=latency_target_ms, max_batch=max_batch, instances=instances)
 
 
 @app.command("list")

@@ -1,0 +1,1 @@
+"""Export to a model repository of Triton Inference Server."""

@@ -1,0 +1,194 @@
+"""The service on a Ray of its own: `pip install -e '.[ray]'` into a virtual environment, and run this file there."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import burnish
+from tests.artifact.made import tiny_images
+from tests.serve.conftest import free_port
+
+http = pytest.importorskip("tritonclient.http")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'"),
+]
+PATIENCE_S = 120
+
+
+@dataclass
+class Deployed:
+    """A running command, where it listens, and the artifacts it serves."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    images: Path
+    log: Path
+
+    def replicas(self) -> list[psutil.Process]:
+        """Replica processes of Ray that live."""
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if " ".join(child.cmdline()).startswith("ray::ServeReplica:burnish"):
+                    found.append(child)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """One replica, two under load: `images`, a real network, and `slow`, which takes 30 ms whatever the batch."""
+    root = tmp_path_factory.mktemp("models")
+    images = tiny_images(root / "images" / "1")
+    tiny_images(root / "slow" / "1", name="slow", backend="null", options={"ms": {"1": 30.0}})
+    port, log = free_port(), tmp_path_factory.mktemp("log") / "log"
+    command = [sys.executable, "-c", "from burnish.cli.main import main; main()", "serve", str(root)]
+    command += ["--on", "ray", "--replicas", "1:2", "--port", str(port), "--threads", "1", "--max-batch", "4"]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    children: list[psutil.Process] = []
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/v2/health/ready", process, log))
+        yield Deployed(process, f"127.0.0.1:{port}", images, log)
+    finally:
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, log.read_text()[-4000:]
+        assert not psutil.wait_procs(children, timeout=30)[1], "processes were left behind"
+
+
+def answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text()[-4000:]
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.2)
+
+
+@dataclass
+class Load:
+    """Clients that ask one model again and again, each on its own connection, while the block lasts."""
+
+    address: str
+    model: str
+    inputs: list[np.ndarray[Any, Any]]
+    wanted: list[np.ndarray[Any, Any]]
+    clients: int
+    right: int = 0
+    wrong: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Load:
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(self.clients)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        client = http.InferenceServerClient(self.address, network_timeout=60)
+        while not self._end.is_set():
+            place = number = (number + 7) % len(self.inputs)
+            try:
+                found = infer(client, self.model, self.inputs[place])
+            except Exception as error:
+                with self._lock:
+                    self.errors.append(f"{type(error).__name__}: {error}"[:200])
+                continue
+            same = np.allclose(found, self.wanted[place], rtol=1e-4, atol=1e-5)
+            with self._lock:
+                self.right += same
+                self.wrong += not same
+        client.close()
+
+
+def infer(client: Any, model: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    sent = http.InferInput("image", list(image.shape), "FP32")
+    sent.set_data_from_numpy(image)
+    return client.infer(model, [sent]).as_numpy("scores")
+
+
+@pytest.fixture(scope="module")
+def cases(deployed: Deployed) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
+    """Inputs of one to three rows, and what the artifact itself answers."""
+    random = np.random.default_rng(0)
+    inputs = [random.standard_normal((1 + number % 3, 3, 12, 12)).astype(np.float32) for number in range(30)]
+    with burnish.load(deployed.images) as model:
+        return inputs, [np.asarray(model(image)) for image in inputs]
+
+
+def load(deployed: Deployed, cases: Any, clients: int) -> Load:
+    return Load(deployed.address, "images", *cases, clients)
+
+
+def slow(deployed: Deployed, cases: Any, clients: int) -> Load:
+    image = [cases[0][0]]
+    return Load(deployed.address, "slow", image, [np.zeros((1, 5), np.float32)], clients)
+
+
+def test_the_protocols_client_gets_what_the_artifact_gives(deployed, cases):
+    client = http.InferenceServerClient(deployed.address)
+    assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("images")
+    assert client.get_model_metadata("images")["inputs"][0]["shape"] == [-1, 3, 12, 12]
+    for image, wanted in zip(*cases, strict=True):
+        np.testing.assert_allclose(infer(client, "images", image), wanted, rtol=1e-4, atol=1e-5)
+    with pytest.raises(http.InferenceServerException, match="unknown model"):
+        infer(client, "nope", cases[0][0])
+    with pytest.raises(http.InferenceServerException, match="deploying it again"):
+        client.load_model("images")
+    client.close()
+
+
+def test_load_brings_a_second_replica(deployed, cases):
+    with slow(deployed, cases, 24) as pressing, load(deployed, cases, 1) as checked:
+        until(lambda: len(deployed.replicas()) == 2)
+        more = checked.right + 50
+        until(lambda: checked.right >= more)
+    assert not pressing.wrong and not checked.wrong
+    assert not pressing.errors and not checked.errors
+
+
+def test_a_replica_that_is_killed_costs_what_it_had_and_nothing_is_wrong(deployed, cases):
+    with slow(deployed, cases, 24) as pressing, load(deployed, cases, 4) as checked:
+        until(lambda: len(deployed.replicas()) == 2)
+        until(lambda: checked.right >= 50)
+        victim = deployed.replicas()[0]
+        workers = victim.children(recursive=True)
+        victim.kill()
+        until(lambda: victim not in deployed.replicas() and len(deployed.replicas()) == 2)
+        more = checked.right + 50
+        until(lambda: checked.right >= more)
+    assert not pressing.wrong and not checked.wrong
+    assert len(checked.errors) <= 20, checked.errors[-3:]
+    assert workers and not psutil.wait_procs(workers, timeout=30)[1], "the workers of a dead replica go on"
