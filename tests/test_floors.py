@@ -53,7 +53,7 @@ WRAPPERS = {
     "typer": "cli/main.py",
     "uvicorn": "serve/run.py",
     "uvloop": "serve/run.py",
-    "yaml": "pipeline/yaml_file.py",
+    "yaml": "core/yaml_file.py",
 }
 LOADERS = {
     "torch.load": "weights_only=True",
