@@ -63,9 +63,13 @@ class Service:
 
     async def start(self) -> None:
         """Start every model. Raises `ArtifactError`, `RecipeError`."""
-        for model, versions in self._find().items():
-            await self._bring_in(model, versions)
-            await self._arrange(model, versions)
+        try:
+            for model, versions in self._find().items():
+                await self._bring_in(model, versions)
+                await self._arrange(model, versions)
+        except BaseException:
+            await self.stop()
+            raise
         self._ready = True
 
     async def stop(self) -> None:
