@@ -148,13 +148,13 @@ class Service:
         self, model: str, version: str, request: InferRequest, headers: Mapping[str, str] | None = None
     ) -> InferAnswer:
         """Answer one request. Raises `ProtocolError`."""
+        if not self._ready:
+            raise ProtocolError(503, "not ready")
         traffic, given = self._traffic(model), headers or {}
         key = traffic.router.key(given, request.id)
         route = traffic.router.choose(version, key, traffic.router.told(given, request.parameters))
         if route is None:
             raise _no_version(model, version)
-        if not self._ready:
-            raise ProtocolError(503, "not ready")
         engine = self._engines[model][route.version]
         inputs = checked(request, engine.manifest.signature)
         names = outputs(request, engine.manifest.signature)

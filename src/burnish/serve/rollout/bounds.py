@@ -26,8 +26,9 @@ _RATES: _Rates = 0.004 * 2.0 ** np.arange(12)
 """From the best for millions of values to the best for the first few dozen."""
 
 _UP, _DOWN = np.expm1(_RATES), np.expm1(-_RATES)
-_STEPS = 16
-"""Halvings of the interval: bounds are exact to 0.00002, on the safe side."""
+_POINTS: _Rates = np.linspace(0.0, 1.0, 33)
+_ROUNDS = 3
+"""Each looks at 33 points of the interval that the one before left: bounds are exact to 0.00003, on the safe side."""
 
 
 @dataclass(slots=True)
@@ -60,11 +61,11 @@ class Share:
         if not self.count:
             return outside
         needed = math.log(len(rates) / alpha)
-        for _ in range(_STEPS):
-            middle = (inside + outside) / 2
-            exponents = rates * self.total - self.count * np.log1p(middle * grown)
-            if np.logaddexp.reduce(exponents) < needed:
-                inside = middle
-            else:
-                outside = middle
+        for _ in range(_ROUNDS):
+            points = inside + (outside - inside) * _POINTS
+            exponents = rates * self.total - self.count * np.log1p(np.multiply.outer(points, grown))
+            largest = exponents.max(axis=1)
+            evidence = largest + np.log(np.exp(exponents - largest[:, None]).sum(axis=1))
+            first = int(np.argmax(evidence >= needed)) if evidence[-1] >= needed else len(points) - 1
+            inside, outside = float(points[max(first - 1, 0)]), float(points[first])
         return outside

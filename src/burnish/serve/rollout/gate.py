@@ -55,6 +55,12 @@ class _Measure:
     limit: float
     shares: dict[Arm, Share]
 
+    @property
+    def observed(self) -> float:
+        """By how much the candidate's share exceeds stable's so far."""
+        theirs = self.shares.get(Arm.STABLE)
+        return self.shares[Arm.CANDIDATE].mean - (theirs.mean if theirs else 0.0)
+
     def at_least(self, alpha: float) -> float:
         """By how much the candidate's share exceeds stable's, at least; each bound is wrong with probability alpha."""
         theirs = self.shares.get(Arm.STABLE)
@@ -108,11 +114,13 @@ class Gate:
         """The verdict and its reason, once there is one."""
         limits, measures = self.limits, self._measures.values()
         for measure in measures:
+            if measure.observed <= measure.limit:
+                continue  # then the bound below it is not beyond the limit either
             excess = measure.at_least(self._rollback_alpha)
             if excess > measure.limit:
                 return Verdict.ROLL_BACK, f"{measure.name}: at least {excess:.4f}, {measure.limit:g} is allowed"
         enough = all(s.count >= limits.min_requests for measure in measures for s in measure.shares.values())
-        if measures and enough and all(m.at_most(self._promotion_alpha(m)) <= m.limit for m in measures):
+        if measures and enough and all(self._passes(measure) for measure in measures):
             return Verdict.PROMOTE, "every measure is within its limit"
         if now - self.began >= 60 * limits.max_minutes:
             return Verdict.ROLL_BACK, f"undecided after {limits.max_minutes:g} minutes"
@@ -140,6 +148,10 @@ class Gate:
     def _promotion_alpha(self, measure: _Measure) -> float:
         """Of each bound of one measure: a bad candidate passes only if its bad measure's bounds are wrong."""
         return self.limits.alpha / len(measure.shares)
+
+    def _passes(self, measure: _Measure) -> bool:
+        """Whether a measure is certain to be within its limit; the bounds are looked at only where that can be."""
+        return measure.observed <= measure.limit and measure.at_most(self._promotion_alpha(measure)) <= measure.limit
 
     def _count(self, name: str, arm: Arm, value: float) -> None:
         measure = self._measures.get(name)

@@ -33,7 +33,7 @@ class Rollouts:
         self._watch = watch or RolloutWatch()
         self._say = say or _LOG.info
         self._models: dict[str, Traffic] = {}
-        self._read: dict[str, Rollout] = {}
+        self._read: dict[str, Rollout | None] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -48,8 +48,8 @@ class Rollouts:
         """
         before, found = self._models.get(model), read_rollout({v: engine.folder for v, engine in versions.items()})
         try:
-            if found is not None and found != self._read.get(model):
-                await self.arrange(model, versions, found)
+            if found != self._read.get(model):
+                await self.arrange(model, versions, found or Rollout())
                 self._read[model] = found
             elif before is None:
                 await self.arrange(model, versions, Rollout())

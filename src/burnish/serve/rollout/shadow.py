@@ -40,9 +40,12 @@ class Shadow:
         self._heard = heard
         self._dropped = dropped
         self._running: set[asyncio.Task[None]] = set()
+        self._ended = False
 
     def offer(self, sample: Sample) -> None:
         """Run a copy if there is room now."""
+        if self._ended:
+            return
         waits = any(engine.scheduler.waiting for engine in self._live)
         if waits or len(self._running) >= self.engine.limits.instances:
             self._dropped(BUSY)
@@ -52,7 +55,8 @@ class Shadow:
         task.add_done_callback(self._running.discard)
 
     async def stop(self) -> None:
-        """End the copies and their workers."""
+        """End the copies and their workers; what is offered later is left."""
+        self._ended = True
         for task in self._running:
             task.cancel()
         await self.engine.stop(patience_s=0.0)
