@@ -54,7 +54,7 @@ WRAPPERS = {
     "typer": "cli/main.py",
     "uvicorn": "serve/run.py",
     "uvloop": "serve/run.py",
-    "yaml": "pipeline/yaml_file.py",
+    "yaml": "core/yaml_file.py",
 }
 TRAVELS = {"artifact/triton/model.py": {"numpy", "triton_python_backend_utils", "onnxruntime", "openvino", "burnish"}}
 """Files that are copied out of the package and run without it, and what they may import beyond the standard library."""

@@ -7,9 +7,9 @@ import pytest
 
 from burnish.core.errors import RecipeError
 from burnish.core.signature import Served
+from burnish.core.yaml_file import read_yaml, to_yaml
 from burnish.passes.kinds.prune import Prune
 from burnish.pipeline.recipe import Recipe, Step, apply_override, load_recipe, recipe_from, shipped_recipes
-from burnish.pipeline.yaml_file import read_yaml, to_yaml
 
 SHORT: dict[str, Any] = {
     "workload": "digits",

@@ -14,7 +14,9 @@ import pytest
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
 from burnish.serve.http.pages import home, openapi
+from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
+from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
@@ -50,7 +52,7 @@ class Client:
         return sent[0]["status"], found, sent[1]["body"]
 
 
-def with_app(artifact, body, **limits):
+def with_app(artifact, body, *, versions=("1",), keys=None, **limits):
     async def run():
         metrics = Metrics(35.0)
 
@@ -58,13 +60,18 @@ def with_app(artifact, body, **limits):
             settings = Limits(**{"max_batch": 4, **limits})
             return Engine(folder, settings, target_s=30.0, threads=1, watch=metrics.watch(model, version))
 
-        service = Service(lambda: {"tiny": {"1": artifact}}, make)
+        rollouts = Rollouts(make, metrics.watch_rollouts())
+        service = Service(lambda: {"tiny": dict.fromkeys(versions, artifact)}, make, rollouts)
+        metrics.show_versions(service.index)
         await service.start()
         try:
             return await body(
                 Client(
                     App(
-                        service, max_body=100_000, pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page}
+                        service,
+                        max_body=100_000,
+                        keys=keys,
+                        pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
                     )
                 )
             )
@@ -163,6 +170,18 @@ def test_health_metadata_statistics_and_metrics(artifact, images):
     assert 'burnish_requests_total{model="tiny",outcome="answered",reason="",version="1"} 1.0' in text
     assert 'burnish_requests_total{model="tiny",outcome="refused",reason="too_large",version="1"} 1.0' in text
     assert 'burnish_request_seconds_bucket{le="0.035"' in text
+    for line in (
+        'burnish_batch_elements_total{kind="real",model="tiny",version="1"} 864.0',
+        'burnish_batch_elements_total{kind="padding",model="tiny",version="1"} 0.0',
+        'burnish_busy_seconds_total{instance="0",model="tiny",version="1"} ',
+        'burnish_model_seconds_total{instance="0",model="tiny",version="1"} ',
+        'burnish_batch_predicted_seconds_total{model="tiny",version="1"} ',
+        'burnish_instances{model="tiny",version="1"} 1.0',
+        'burnish_routed_requests_total{model="tiny",version="1",why="default"} 2.0',
+        'burnish_version_state{model="tiny",state="READY",version="1"} 1.0',
+        'burnish_version_state{model="tiny",state="UNAVAILABLE",version="1"} 0.0',
+    ):
+        assert line in text, line
 
 
 def test_a_client_that_goes_away_leaves_no_request_behind(artifact, images):
@@ -170,6 +189,56 @@ def test_a_client_that_goes_away_leaves_no_request_behind(artifact, images):
         return await call("POST", INFER, request(images[:1]), gone=True)
 
     assert with_app(artifact, body)[0] in (0, 200)
+
+
+ROLLOUT = "/v2/repository/models/tiny/rollout"
+
+
+def test_a_rollout_is_set_and_shown_and_labels_stand_for_versions(artifact, images):
+    async def body(call):
+        settings = {"labels": {"stable": 1, "next": 2}, "candidate": "next", "shadow": 1.0}
+        said = [await call("POST", ROLLOUT, json.dumps(settings).encode()), await call("GET", ROLLOUT)]
+        answer = await call("POST", "/v2/models/tiny/versions/next/infer", request(images[:1]))
+        told = await call("POST", INFER, request(images[:1]), {"X-Canary": "always"})
+        await call("POST", INFER, request(images[:1]))
+        while json.loads((await call("GET", ROLLOUT))[2])["copies"]["compared"] < 1:
+            await asyncio.sleep(0.01)
+        about = [await call("GET", "/v2/models/tiny"), await call("POST", "/v2/repository/index")]
+        return said, answer, told, [json.loads(found[2]) for found in about], (await call("GET", "/metrics"))[2]
+
+    said, answer, told, (metadata, index), metrics = with_app(artifact, body, versions=("1", "2"))
+    assert [status for status, _, _ in said] == [200, 200]
+    state = json.loads(said[1][2])
+    assert (state["state"], state["stable"], state["candidate"]) == ("running", "1", "2")
+    assert [json.loads(found[2])["model_version"] for found in (answer, told)] == ["2", "2"]
+    assert metadata["labels"] == {"stable": "1", "next": "2"}
+    assert [item["labels"] for item in index] == [["stable"], ["next"]]
+    for line in (
+        b'burnish_shadow_comparisons_total{model="tiny",version="2"} 1.0',
+        b'burnish_shadow_disagreements_total{model="tiny",version="2"} 0.0',
+        b'burnish_routed_requests_total{model="tiny",version="2",why="header"} 1.0',
+        b'burnish_version_label_info{label="next",model="tiny",version="2"} 1.0',
+        b'burnish_requests_total{model="tiny",outcome="answered",reason="",version="2-shadow"} 1.0',
+    ):
+        assert line in metrics, line
+
+
+def test_a_rollout_is_refused_with_a_reason_and_without_a_key(artifact):
+    key = {"x-api-key": "k" * 16}
+
+    async def body(call):
+        return [
+            await call("POST", ROLLOUT, b"{}"),
+            await call("GET", ROLLOUT),
+            await call("POST", ROLLOUT, b'{"weight": 2, "candidate": "1"}', key),
+            await call("POST", ROLLOUT, b"[1]", key),
+            await call("DELETE", ROLLOUT, b"", key),
+            await call("GET", "/v2/repository/models/nope/rollout", b"", key),
+        ]
+
+    found = with_app(artifact, body, keys=Keys((b"k" * 16,)))
+    assert [status for status, _, _ in found] == [401, 401, 400, 400, 404, 404]
+    assert "weight" in json.loads(found[2][2])["error"]
 
 
 @pytest.mark.parametrize(("reason", "status"), [("queue", 429), ("time", 504)])

@@ -16,6 +16,7 @@ from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine, Refused, RunFailed
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.scheduler import Limits
+from burnish.serve.watch import Watch, Watches
 
 
 def on(artifact: Path, body: Callable[[Engine], Awaitable[Any]], *, target_s: float = 30.0, **limits: Any) -> Any:
@@ -133,6 +134,55 @@ def test_a_cancelled_request_leaves_the_queue(artifact, images):
         return engine.tally.rows, engine.scheduler.waiting
 
     assert on(artifact, body) == (8, 0)
+
+
+def test_one_whose_client_goes_while_its_batch_runs_is_counted_once(artifact, images):
+    class Heard(Watch):
+        def __init__(self):
+            self.reasons = []
+
+        def refused(self, refusal):
+            self.reasons.append(refusal.reason)
+
+    async def body(engine):
+        heard = Heard()
+        engine.watch = Watches([engine.tally, heard])
+        running, refused = (asyncio.ensure_future(engine.infer({"image": images[:4]})) for _ in range(2))
+        await asyncio.sleep(0)
+        assert [len(batch.asks) for batch in engine.scheduler.running] == [1]
+        running.cancel()
+        waiting = next(found for found in engine._waiting.values() if found.ask.id == 1)
+        engine._refuse(engine.scheduler.cancel([1]))
+        assert waiting.answer.done()
+        refused.cancel()
+        found = await asyncio.gather(running, refused, return_exceptions=True)
+        return heard.reasons, [type(error) for error in found], engine.tally.fail.count
+
+    reasons, errors, failures = on(artifact, body)
+    assert reasons == [Reason.CANCELLED, Reason.CANCELLED] and failures == 2
+    assert errors == [asyncio.CancelledError, asyncio.CancelledError]
+
+
+def test_padding_and_the_time_of_workers_are_told(artifact, images):
+    class Heard(Watch):
+        def __init__(self):
+            self.filled_, self.worked_ = [], []
+
+        def filled(self, elements, places):
+            self.filled_.append((elements, places))
+
+        def worked(self, instance, held_s, ran_s):
+            self.worked_.append((instance, held_s, ran_s))
+
+    async def body(engine):
+        heard = Heard()
+        engine.watch = heard
+        await engine.infer({"image": images[:2]})
+        return heard.filled_, heard.worked_
+
+    filled, ((instance, held, ran),) = on(artifact, body)
+    assert filled == [(2 * 3 * 12 * 12, 2 * 3 * 12 * 12)]
+    assert instance == 0 and 0 < ran < held
 
 
 def test_rows_that_would_change_each_others_answers_do_not_share_a_batch(dynamic_artifact, images):

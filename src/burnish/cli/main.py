@@ -178,6 +178,8 @@ def serve(
 ) -> None:
     """Serve artifacts over the Open Inference Protocol, with batches that answer in time.
 
+    MODEL/rollout.yaml in a repository names versions and tries new ones: labels, canary, shadow, a gate that decides.
+
     \b
     Examples:
       burnish serve runs/digits/artifact --latency-target-ms 35
@@ -185,6 +187,7 @@ def serve(
       burnish serve models/ --on ray --replicas 1:4
       curl http://127.0.0.1:8000/v2/models/digits
       curl http://127.0.0.1:8000/metrics
+      curl http://127.0.0.1:8000/v2/repository/models/digits/rollout -d '{"candidate": 4, "weight": 0.1}'
     """
     from burnish.cli.serve import serve as body
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from burnish.cli.console import RichProgress, print_headline, print_note, print_plan, print_table
 from burnish.core.machine import fingerprint
+from burnish.core.yaml_file import to_yaml
 from burnish.pipeline.compose import compose
 from burnish.pipeline.recipe import Recipe, apply_override, load_recipe, recipe_from
 from burnish.pipeline.run import Run
 from burnish.pipeline.shipped import shipped_recipes
-from burnish.pipeline.yaml_file import to_yaml
 from burnish.report.html import render
 from burnish.report.summary import headline, table
 from burnish.workloads.registry import get

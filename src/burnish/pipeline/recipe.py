@@ -21,9 +21,9 @@ from burnish.core.doors import BACKENDS, PASSES
 from burnish.core.errors import RecipeError, did_you_mean
 from burnish.core.noun import Field, Noun
 from burnish.core.signature import Served
+from burnish.core.yaml_file import parse_value, read_yaml
 from burnish.passes.base import Pass
 from burnish.pipeline.shipped import shipped_recipes
-from burnish.pipeline.yaml_file import parse_value, read_yaml
 
 
 class Step(Noun):

@@ -20,6 +20,7 @@ from burnish.core.machine import Machine, fingerprint
 from burnish.core.manifest import Manifest
 from burnish.core.measurement import Measurement
 from burnish.core.progress import Progress, Silent
+from burnish.core.yaml_file import to_yaml
 from burnish.data.checks import check_disjoint, check_split
 from burnish.model.onnx_graph import OnnxGraph
 from burnish.model.variant import Variant
@@ -36,7 +37,6 @@ from burnish.pipeline.screen import screen
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.workbench import Workbench
-from burnish.pipeline.yaml_file import to_yaml
 from burnish.workloads.workload import Workload
 
 Extras = Callable[[Ledger], Mapping[str, bytes]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +16,15 @@ from typing import cast
 
 from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
-from burnish.serve.ask import Ask, Refusal
+from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.cores import Cores
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.memory import place, recall, remember
 from burnish.serve.profile import Profile
+from burnish.serve.protocol.messages import Array
 from burnish.serve.rehearsal import rehearse
 from burnish.serve.scheduler import Batch, Limits, Scheduler
-from burnish.serve.shapes import Array, Arrays, Bucket, Shapes
+from burnish.serve.shapes import Arrays, Bucket, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
 _KEEP_S = 30.0
@@ -141,7 +143,8 @@ class Engine:
         try:
             outputs = await waiting.answer
         except asyncio.CancelledError:
-            self._refuse(self.scheduler.cancel([ask.id]))
+            if not _is_refused(waiting.answer):
+                self._refuse(self.scheduler.cancel([ask.id]) or [Refusal(ask=ask, reason=Reason.CANCELLED)])
             raise
         except RunFailed:
             self.watch.answered(time.monotonic() - now, failed=True)
@@ -203,12 +206,16 @@ class Engine:
         lane = self._idle.pop()
         members = [self._waiting[ask.id] for ask in batch.asks]
         parts = {name: [member.inputs[name] for member in members] for name in members[0].inputs}
-        lane.run(cast(Bucket, batch.bucket), parts, partial(self._ran, lane, batch, members))
+        bucket = cast(Bucket, batch.bucket)
+        places = batch.rows * sum(math.prod(shape) for _, shape in bucket)
+        self.watch.filled(sum(array.size for arrays in parts.values() for array in arrays), places)
+        lane.run(bucket, parts, partial(self._ran, lane, batch, members))
 
     def _ran(self, lane: Lane, batch: Batch, members: list[_Waiting], ran: Ran) -> None:
         now = time.monotonic()
         self.scheduler.finished(batch, now, learn=not ran.error)
         self.watch.ran(batch, now - batch.started, failed=bool(ran.error))
+        self.watch.worked(self._lanes.index(lane), now - batch.started, ran.seconds)
         if not ran.error:
             self._scatter(members, ran.outputs)
         elif len(members) == 1 and not ran.died:
@@ -226,12 +233,14 @@ class Engine:
             if member.answer.done():
                 continue
             inputs = {name: [array] for name, array in member.inputs.items()}
-            lane.run(self.shapes.bucket(member.inputs), inputs, partial(self._ran_alone, lane, member, members))
+            done = partial(self._ran_alone, lane, time.monotonic(), member, members)
+            lane.run(self.shapes.bucket(member.inputs), inputs, done)
             return
         self._idle.append(lane)
         self._turn()
 
-    def _ran_alone(self, lane: Lane, member: _Waiting, rest: list[_Waiting], ran: Ran) -> None:
+    def _ran_alone(self, lane: Lane, began: float, member: _Waiting, rest: list[_Waiting], ran: Ran) -> None:
+        self.watch.worked(self._lanes.index(lane), time.monotonic() - began, ran.seconds)
         if ran.error:
             _fail([member], ran)
         else:
@@ -271,6 +280,11 @@ class Engine:
             waiting = self._waiting.get(refusal.ask.id)
             if waiting is not None and not waiting.answer.done():
                 waiting.answer.set_exception(Refused(refusal))
+
+
+def _is_refused(answer: asyncio.Future[dict[str, Array]]) -> bool:
+    """Whether the request was refused, and counted, in the moment in which its client went away."""
+    return answer.done() and not answer.cancelled() and isinstance(answer.exception(), Refused)
 
 
 def _fail(members: list[_Waiting], ran: Ran) -> None:

@@ -17,22 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from burnish.core.errors import ArtifactError
+from burnish.serve.protocol.messages import Array
 from burnish.serve.shapes import Bucket, fill
 from burnish.serve.worker.main import MESSAGE_BYTES
 from burnish.serve.worker.slab import Slab, Window, lay_out
 
-Array = NDArray[np.generic]
 Parts = Mapping[str, Sequence[Array]]
 """Inputs by name: one array [rows, ...] of every request, no larger than the bucket's rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong."""
+    """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong.
+
+    `seconds` is the model's own time, without the way there and back.
+    """
 
     outputs: Mapping[str, Array]
     seconds: float = 0.0

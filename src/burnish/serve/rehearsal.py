@@ -17,7 +17,8 @@ from burnish.artifact.load import example_inputs
 from burnish.core.errors import ArtifactError
 from burnish.core.manifest import Manifest
 from burnish.serve.lane import Lane, Ran
-from burnish.serve.shapes import Array, Arrays, Bucket, Shapes
+from burnish.serve.protocol.messages import Array
+from burnish.serve.shapes import Arrays, Bucket, Shapes
 
 _REPEATS = 3
 _LARGER = 16

@@ -23,6 +23,7 @@ from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
+from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
@@ -85,10 +86,11 @@ async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, s
     cores = Cores.of_machine()
 
     def make(model: str, version: str, folder: Path) -> Engine:
-        watch = metrics.watch(model, version)
+        watch = metrics.watch(model, version, instances=options.limits.instances)
         return Engine(folder, options.limits, target_s=target, threads=options.threads, watch=watch, cores=cores)
 
-    service = Service(partial(find_models, paths), make)
+    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say))
+    metrics.show_versions(service.index)
     say("starting")
     await service.start()
     for name, versions in service.engines.items():

@@ -6,21 +6,24 @@ Answers are plain values in the protocol's form; how they travel is the front en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from burnish.backends.bundle import check_inputs
-from burnish.core.errors import ArtifactError, BadRequest
-from burnish.core.signature import Signature, TensorSpec
+from burnish.core.errors import ArtifactError, RecipeError
+from burnish.serve.about import config, metadata
 from burnish.serve.ask import Reason
+from burnish.serve.checks import checked, outputs
 from burnish.serve.engine import Engine, Refused, RunFailed
-from burnish.serve.protocol.datatypes import datatype_of
-from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError
+from burnish.serve.protocol.messages import InferAnswer, InferRequest, ProtocolError
 from burnish.serve.repository import Models
+from burnish.serve.rollout.rollouts import Make, Rollouts
+from burnish.serve.rollout.router import number
+from burnish.serve.rollout.settings import Rollout
+from burnish.serve.rollout.shadow import Sample
+from burnish.serve.rollout.traffic import Traffic
 
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
 MAX_LEVEL = 7
@@ -41,10 +44,6 @@ _WORDS = {
 }
 
 
-Make = Callable[[str, str, Path], Engine]
-"""Builds the engine of a model, a version and its folder."""
-
-
 class Service:
     """The models that are served, by name and version.
 
@@ -52,9 +51,10 @@ class Service:
     shown, and answers what waits before it ends, so that a change costs no request.
     """
 
-    def __init__(self, find: Callable[[], Models], make: Make) -> None:
+    def __init__(self, find: Callable[[], Models], make: Make, rollouts: Rollouts | None = None) -> None:
         self._find = find
         self._make = make
+        self._rollouts = rollouts or Rollouts(make)
         self._engines: dict[str, dict[str, Engine]] = {}
         self._states: dict[tuple[str, str], tuple[str, str]] = {}
         self._changing: dict[str, asyncio.Lock] = {}
@@ -62,14 +62,20 @@ class Service:
         self._ready = False
 
     async def start(self) -> None:
-        """Start every model. Raises `ArtifactError`."""
-        for model, versions in self._find().items():
-            await self._bring_in(model, versions)
+        """Start every model. Raises `ArtifactError`, `RecipeError`."""
+        try:
+            for model, versions in self._find().items():
+                await self._bring_in(model, versions)
+                await self._arrange(model, versions)
+        except BaseException:
+            await self.stop()
+            raise
         self._ready = True
 
     async def stop(self) -> None:
         """Answer what waits, then end."""
         self._ready = False
+        await self._rollouts.stop()
         engines = [engine for versions in self._engines.values() for engine in versions.values()]
         await asyncio.gather(*(engine.stop() for engine in engines), *self._leaving)
 
@@ -84,8 +90,11 @@ class Service:
                 versions = self._find().get(model)
                 if not versions:
                     raise ProtocolError(404, f"no model {model[:64]!r} in the repository")
-                await self._bring_in(model, versions)
-            except ArtifactError as error:
+                try:
+                    await self._bring_in(model, versions)
+                finally:
+                    await self._arrange(model, versions)
+            except (ArtifactError, RecipeError) as error:
                 raise ProtocolError(400, str(error).replace("\n", "; ")) from None
             finally:
                 if model not in self._engines:
@@ -102,6 +111,22 @@ class Service:
             for version in list(self._engines[model]):
                 self._let_go(model, version)
 
+    def rollout(self, model: str) -> dict[str, Any]:
+        """How requests are spread over a model's versions, and what its gate knows. Raises `ProtocolError`."""
+        return self._traffic(model).to_dict()
+
+    async def set_rollout(self, model: str, settings: dict[str, Any]) -> None:
+        """Put other settings into force, until the file says something new. Raises `ProtocolError`."""
+        async with self._changing.setdefault(model, asyncio.Lock()):
+            try:
+                self._traffic(model)
+                await self._rollouts.arrange(model, self._engines[model], Rollout.parse(settings, where="rollout"))
+            except (ArtifactError, RecipeError) as error:
+                raise ProtocolError(400, str(error).replace("\n", "; ")) from None
+            finally:
+                if model not in self._engines:
+                    self._changing.pop(model, None)
+
     @property
     def ready(self) -> bool:
         """Whether every model answers."""
@@ -113,34 +138,42 @@ class Service:
         return self._engines
 
     def engine(self, model: str, version: str = "") -> tuple[str, Engine]:
-        """The version that answers: the one named, else the highest. Raises `ProtocolError`."""
-        versions = self._engines.get(model)
-        if not versions:
-            raise ProtocolError(404, f"unknown model {model[:64]!r}")
-        name = version or max(versions, key=_number)
-        if name not in versions:
-            raise ProtocolError(404, f"model {model!r} has no version {name[:32]!r}")
-        return name, versions[name]
+        """The version of that number or label, else the stable one. Raises `ProtocolError`."""
+        name = self._traffic(model).router.named(version)
+        if name is None:
+            raise _no_version(model, version)
+        return name, self._engines[model][name]
 
-    async def infer(self, model: str, version: str, request: InferRequest) -> InferAnswer:
+    async def infer(
+        self, model: str, version: str, request: InferRequest, headers: Mapping[str, str] | None = None
+    ) -> InferAnswer:
         """Answer one request. Raises `ProtocolError`."""
-        version, engine = self.engine(model, version)
         if not self._ready:
             raise ProtocolError(503, "not ready")
-        signature = engine.manifest.signature
-        inputs = _checked(request, signature)
-        names = _outputs(request, signature)
+        traffic, given = self._traffic(model), headers or {}
+        key = traffic.router.key(given, request.id)
+        route = traffic.router.choose(version, key, traffic.router.told(given, request.parameters))
+        if route is None:
+            raise _no_version(model, version)
+        engine = self._engines[model][route.version]
+        inputs = checked(request, engine.manifest.signature)
+        names = outputs(request, engine.manifest.signature)
         level = min(max(request.priority - 1, 0), MAX_LEVEL)
+        traffic.routed(route)
+        began = time.monotonic()
         try:
-            outputs = await engine.infer(inputs, timeout_s=request.timeout_s, level=level)
+            found = await engine.infer(inputs, timeout_s=request.timeout_s, level=level)
         except Refused as error:
+            traffic.refused(route)
             refusal = error.refusal
             raise ProtocolError(
                 _STATUS[refusal.reason], _WORDS[refusal.reason], retry_after=refusal.retry_after
             ) from None
         except RunFailed as error:
+            traffic.answered(route, key, Sample(inputs, None, time.monotonic() - began))
             raise ProtocolError(500, str(error)) from None
-        return InferAnswer(model, version, {name: outputs[name] for name in names}, request.id)
+        traffic.answered(route, key, Sample(inputs, found, time.monotonic() - began))
+        return InferAnswer(model, route.version, {name: found[name] for name in names}, request.id)
 
     def server_metadata(self) -> dict[str, Any]:
         """Name, version and extensions of the server."""
@@ -149,19 +182,13 @@ class Service:
     def model_metadata(self, model: str, version: str = "") -> dict[str, Any]:
         """Inputs and outputs of a model. Raises `ProtocolError`."""
         _, engine = self.engine(model, version)
-        signature = engine.manifest.signature
-        return {
-            "name": model,
-            "versions": sorted(self._engines[model], key=_number),
-            "platform": f"burnish_{engine.manifest.backend}",
-            "inputs": [_described(spec) for spec in signature.inputs],
-            "outputs": [_described(spec) for spec in signature.outputs],
-        }
+        return metadata(model, engine, self._engines[model]) | self._labels(model)
 
     def statistics(self, model: str = "", version: str = "") -> dict[str, Any]:
         """Counts of every model and version, or of those named. Raises `ProtocolError`."""
         if model:
-            self.engine(model, version)
+            name, _ = self.engine(model, version)
+            version = name if version else ""
         chosen = [
             {"name": name, "version": number} | engine.tally.to_dict()
             for name, versions in sorted(self._engines.items())
@@ -172,28 +199,35 @@ class Service:
 
     def config(self, model: str, version: str = "") -> dict[str, Any]:
         """A model's settings, in the names of Triton's model configuration. Raises `ProtocolError`."""
-        _, engine = self.engine(model, version)
-        signature, limits = engine.manifest.signature, engine.limits
-        return {
-            "name": model,
-            "platform": f"burnish_{engine.manifest.backend}",
-            "max_batch_size": limits.max_batch,
-            "input": [_configured(spec) for spec in signature.inputs],
-            "output": [_configured(spec) for spec in signature.outputs],
-            "instance_group": [{"name": model, "kind": "KIND_CPU", "count": limits.instances}],
-            "dynamic_batching": {"max_queue_delay_microseconds": round(1000 * (limits.max_wait_ms or 0))},
-        }
+        return config(model, self.engine(model, version)[1])
 
-    def index(self) -> list[dict[str, str]]:
+    def index(self) -> list[dict[str, Any]]:
         """Every model version that was met, and its state."""
         return [
-            {"name": model, "version": version, "state": state, "reason": reason}
-            for (model, version), (state, reason) in sorted(self._states.items(), key=lambda item: _place(item[0]))
+            {"name": model, "version": version, "state": state, "reason": reason} | self._labels(model, version)
+            for (model, version), (state, reason) in sorted(
+                self._states.items(), key=lambda item: (item[0][0], number(item[0][1]))
+            )
         ]
+
+    def _traffic(self, model: str) -> Traffic:
+        traffic = self._rollouts.of(model)
+        if traffic is None:
+            raise ProtocolError(404, f"unknown model {model[:64]!r}")
+        return traffic
+
+    def _labels(self, model: str, version: str = "") -> dict[str, Any]:
+        """Labels and versions of a model, or the labels of one version; nothing where there are none."""
+        traffic = self._rollouts.of(model)
+        labels = traffic.router.labels if traffic else {}
+        if version:
+            own = sorted(label for label, named in labels.items() if named == version)
+            return {"labels": own} if own else {}
+        return {"labels": dict(labels)} if labels else {}
 
     async def _bring_in(self, model: str, versions: Mapping[str, Path]) -> None:
         """Start those that are new or differ, then put them in place of what answered before."""
-        for version, folder in sorted(versions.items(), key=lambda item: _number(item[0])):
+        for version, folder in sorted(versions.items(), key=lambda item: number(item[0])):
             before = self._engines.get(model, {}).get(version)
             engine = self._make(model, version, folder)
             if before is not None and before.manifest.content_hash == engine.manifest.content_hash:
@@ -211,11 +245,18 @@ class Service:
             if before is not None:
                 self._drain(before)
 
+    async def _arrange(self, model: str, versions: Collection[str]) -> None:
+        """Spread requests over those of these versions that are there."""
+        engines = {version: engine for version, engine in self._engines.get(model, {}).items() if version in versions}
+        if engines:
+            await self._rollouts.refresh(model, engines)
+
     def _let_go(self, model: str, version: str) -> None:
         self._drain(self._engines[model].pop(version))
         self._states[model, version] = ("UNAVAILABLE", "unloaded")
         if not self._engines[model]:
             del self._engines[model]
+            self._rollouts.drop(model)
 
     def _drain(self, engine: Engine) -> None:
         task = asyncio.get_running_loop().create_task(engine.stop())
@@ -223,44 +264,5 @@ class Service:
         task.add_done_callback(self._leaving.discard)
 
 
-def _checked(request: InferRequest, signature: Signature) -> dict[str, Array]:
-    """The inputs in the signature's order and types. Raises `ProtocolError`."""
-    for spec in signature.inputs:
-        found = request.datatypes.get(spec.name)
-        wanted = datatype_of(spec.dtype)
-        if found is not None and found != wanted:
-            raise ProtocolError(400, f"input {spec.name!r} is {found}, the model takes {wanted}")
-    try:
-        check_inputs(request.inputs, signature)
-    except BadRequest as error:
-        raise ProtocolError(400, str(error).replace("\n", "; ")) from None
-    inputs = {spec.name: request.inputs[spec.name] for spec in signature.inputs}
-    if not len(next(iter(inputs.values()))):
-        raise ProtocolError(400, "the request has no rows")
-    return inputs
-
-
-def _outputs(request: InferRequest, signature: Signature) -> list[str]:
-    known = [spec.name for spec in signature.outputs]
-    for wanted in request.outputs:
-        if wanted.name not in known:
-            raise ProtocolError(400, f"unknown output {wanted.name[:64]!r}; known: {', '.join(known)}")
-    return [wanted.name for wanted in request.outputs] or known
-
-
-def _described(spec: TensorSpec) -> dict[str, Any]:
-    shape = [size if isinstance(size, int) else -1 for size in spec.shape]
-    return {"name": spec.name, "datatype": datatype_of(np.dtype(spec.dtype)), "shape": shape}
-
-
-def _configured(spec: TensorSpec) -> dict[str, Any]:
-    dims = [size if isinstance(size, int) else -1 for size in spec.shape[1:]]
-    return {"name": spec.name, "data_type": f"TYPE_{datatype_of(spec.dtype)}", "dims": dims}
-
-
-def _place(found: tuple[str, str]) -> tuple[str, tuple[int, str]]:
-    return found[0], _number(found[1])
-
-
-def _number(version: str) -> tuple[int, str]:
-    return (int(version), "") if version.isdigit() else (-1, version)
+def _no_version(model: str, version: str) -> ProtocolError:
+    return ProtocolError(404, f"model {model!r} has no version {version[:32]!r}")

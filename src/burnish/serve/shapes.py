@@ -11,11 +11,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from burnish.core.signature import Signature, TensorSpec
+from burnish.serve.protocol.messages import Array
 
-Array = NDArray[np.generic]
 Arrays = Mapping[str, Array]
 Bucket = tuple[tuple[str, tuple[int, ...]], ...]
 """Of every input: its name and the shape of a row."""

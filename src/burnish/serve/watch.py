@@ -17,6 +17,12 @@ class Watch:
     def ran(self, batch: Batch, seconds: float, *, failed: bool) -> None:
         """A batch came back, that long after it began."""
 
+    def worked(self, instance: int, held_s: float, ran_s: float) -> None:
+        """A worker was held that long by a batch, or by a request run alone, and the model itself ran that long."""
+
+    def filled(self, elements: int, places: int) -> None:
+        """A batch has that many elements of requests in that many places; the others are padding."""
+
     def answered(self, seconds: float, *, failed: bool) -> None:
         """A request that was run got its answer or an error, that long after it arrived."""
 
@@ -37,6 +43,16 @@ class Watches(Watch):
         """See `Watch.ran`."""
         for watch in self._watches:
             watch.ran(batch, seconds, failed=failed)
+
+    def worked(self, instance: int, held_s: float, ran_s: float) -> None:
+        """See `Watch.worked`."""
+        for watch in self._watches:
+            watch.worked(instance, held_s, ran_s)
+
+    def filled(self, elements: int, places: int) -> None:
+        """See `Watch.filled`."""
+        for watch in self._watches:
+            watch.filled(elements, places)
 
     def answered(self, seconds: float, *, failed: bool) -> None:
         """See `Watch.answered`."""

@@ -141,13 +141,15 @@ class _Calls:
         return MESSAGES["ServerMetadataResponse"](**self._service.server_metadata())
 
     async def model_metadata(self, request: Any, _context: Any) -> Any:
-        return MESSAGES["ModelMetadataResponse"](**self._service.model_metadata(request.name, request.version))
+        found = self._service.model_metadata(request.name, request.version)
+        return MESSAGES["ModelMetadataResponse"](**_without_labels(found))
 
     async def statistics(self, request: Any, _context: Any) -> Any:
         return MESSAGES["ModelStatisticsResponse"](**self._service.statistics(request.name, request.version))
 
     async def index(self, request: Any, _context: Any) -> Any:
-        models = [item for item in self._service.index() if item["state"] == "READY" or not request.ready]
+        found = self._service.index()
+        models = [_without_labels(item) for item in found if item["state"] == "READY" or not request.ready]
         return MESSAGES["RepositoryIndexResponse"](models=models)
 
     async def load(self, request: Any, _context: Any) -> Any:
@@ -160,9 +162,9 @@ class _Calls:
         await self._service.unload(request.model_name)
         return MESSAGES["RepositoryModelUnloadResponse"]()
 
-    async def infer(self, message: Any, _context: Any) -> Any:
-        request = parse_request(message)
-        return render_answer(await self._service.infer(message.model_name, message.model_version, request))
+    async def infer(self, message: Any, context: Any) -> Any:
+        request, headers = parse_request(message), _headers(context)
+        return render_answer(await self._service.infer(message.model_name, message.model_version, request, headers))
 
     async def stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         try:
@@ -171,7 +173,7 @@ class _Calls:
             await context.abort(_CODES[error.status], error.what)
         async for message in requests:
             try:
-                answer = await self.infer(message, None)
+                answer = await self.infer(message, context)
             except ProtocolError as error:
                 lost = MESSAGES["ModelInferResponse"](id=message.id)
                 yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
@@ -181,7 +183,16 @@ class _Calls:
 
 def _check_key(keys: Keys, context: Any) -> None:
     if keys.accepted:
-        keys.check({key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)})
+        keys.check(_headers(context))
+
+
+def _headers(context: Any) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _without_labels(found: dict[str, Any]) -> dict[str, Any]:
+    """The fields that the messages have."""
+    return {key: value for key, value in found.items() if key != "labels"}
 
 
 def _check_parameters(request: Any) -> None:

@@ -64,7 +64,9 @@ class App:
             await _send(send, 200, {"content-type": kind}, [body])
         elif parts[:1] == ["v2"]:
             body = await read_body(receive, headers, self._max_body)
-            if method == "POST" and parts[1:3] == ["repository", "models"] and len(parts) == 5:
+            if parts[1:3] == ["repository", "models"] and parts[4:] == ["rollout"] and method in ("GET", "POST"):
+                await _json(send, await self._rollout(method, parts[3], body))
+            elif method == "POST" and parts[1:3] == ["repository", "models"] and len(parts) == 5:
                 await self._change(parts[3], parts[4], body)
                 await _json(send, {})
             else:
@@ -76,7 +78,7 @@ class App:
         model, version = _named(parts[2:-1])
         body = await read_body(receive, headers, self._max_body)
         request = parse_request(body, headers.get(HEADER_LENGTH))
-        answer = await self._run(model, version, request, receive)
+        answer = await self._run(model, version, request, headers, receive)
         more, tail = render_answer(answer, request)
         accepted = headers.get("accept-encoding", "")
         if accepted and accepted != "identity":
@@ -85,9 +87,11 @@ class App:
             more |= {"content-encoding": encoding} if encoding else {}
         await _send(send, 200, more, tail)
 
-    async def _run(self, model: str, version: str, request: InferRequest, receive: Receive) -> Any:
+    async def _run(
+        self, model: str, version: str, request: InferRequest, headers: dict[str, str], receive: Receive
+    ) -> Any:
         """The answer, unless the client goes away first: then the request leaves its queue."""
-        running = asyncio.ensure_future(self._service.infer(model, version, request))
+        running = asyncio.ensure_future(self._service.infer(model, version, request, headers))
         gone = asyncio.ensure_future(receive())
         try:
             await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -110,6 +114,15 @@ class App:
                 await self._service.unload(model)
             case _:
                 raise ProtocolError(404, "a model can be loaded and unloaded")
+
+    async def _rollout(self, method: str, model: str, body: bytes) -> dict[str, Any]:
+        """How a model's versions share its requests; POST brings other settings."""
+        if method == "POST":
+            given = parse_json(body) if body.strip() else {}
+            if not isinstance(given, dict):
+                raise ProtocolError(400, "a rollout is a JSON object, as in rollout.yaml")
+            await self._service.set_rollout(model, given)
+        return self._service.rollout(model)
 
     async def _about(self, method: str, parts: list[str], send: Send) -> None:
         service = self._service

@@ -7,6 +7,7 @@ from typing import Any
 
 from burnish.serve.protocol.datatypes import DATATYPES
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
+from burnish.serve.rollout.settings import Rollout
 
 _ERRORS = {
     "400": "The request is malformed or does not fit the model",
@@ -49,6 +50,14 @@ def _paths() -> dict[str, Any]:
     }
     for what, text in (("load", "Bring a model to what lies in its folder"), ("unload", "Stop answering for a model")):
         paths[f"/v2/repository/models/{{model}}/{what}"] = {"post": _plain(text, "400", "404", names=("model",))}
+    change = _plain("Put other settings into force", "400", "404", names=("model",))
+    change["requestBody"] = {"content": _json("Rollout")}
+    paths["/v2/repository/models/{model}/rollout"] = {
+        "get": _plain(
+            "How requests are spread over a model's versions, and what its gate knows", "404", names=("model",)
+        ),
+        "post": change,
+    }
     for root, names in (
         ("/v2/models/{model}", ("model",)),
         ("/v2/models/{model}/versions/{version}", ("model", "version")),
@@ -128,5 +137,6 @@ def _schemas() -> dict[str, Any]:
                 "outputs": {"type": "array", "items": {"$ref": "#/components/schemas/Tensor"}},
             },
         },
+        "Rollout": Rollout.model_json_schema(ref_template="#/components/schemas/Rollout/$defs/{model}"),
         "Error": {"type": "object", "required": ["error"], "properties": {"error": text}},
     }

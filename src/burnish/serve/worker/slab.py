@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+from burnish.serve.protocol.messages import Array
+
 Spec = tuple[str, np.dtype[np.generic], tuple[int, ...]]
 Layout = list[tuple[str, str, list[int], int]]
 """Of every tensor: name, numpy dtype, shape, and the byte it begins at."""

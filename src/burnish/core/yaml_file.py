@@ -10,12 +10,15 @@ import yaml
 from burnish.core.errors import RecipeError
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A mapping from a file. Raises `RecipeError` with line and column."""
+def read_yaml(path: Path, *, what: str = "recipe", start: str = "workload: digits") -> dict[str, Any]:
+    """A mapping from a file. Raises `RecipeError` with line and column.
+
+    `what` the file is and a line that one can `start` with are for the errors.
+    """
     try:
         data = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise RecipeError("cannot read the recipe", where=str(path), why=str(error.strerror)) from None
+        raise RecipeError(f"cannot read the {what}", where=str(path), why=str(error.strerror)) from None
     except UnicodeDecodeError as error:
         raise RecipeError("not YAML", where=str(path), why=str(error)) from None
     except yaml.YAMLError as error:
@@ -23,7 +26,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise RecipeError("not YAML", where=place, why=str(getattr(error, "problem", error))) from None
     if not isinstance(data, dict):
-        raise RecipeError("a recipe is a mapping", where=str(path), help="start with `workload: digits`")
+        raise RecipeError(f"a {what} is a mapping", where=str(path), help=f"start with `{start}`")
     return data
 
 
