@@ -51,7 +51,7 @@ WRAPPERS = {
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
     "typer": "cli/main.py",
-    "uvicorn": "serve/run.py",
+    "uvicorn": "serve/http/server.py",
     "uvloop": "serve/run.py",
     "yaml": "pipeline/yaml_file.py",
 }

@@ -18,6 +18,7 @@ from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_byte
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
 from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
 from burnish.serve.service import Service
+from burnish.serve.tls import Tls
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,22 +50,36 @@ _CONTENTS = {
 _OPEN = ("ServerLive", "ServerReady")
 """Calls that need no key."""
 
+_BOUNDS = (
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.absolute_max_metadata_size", 32 << 10),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+"""What a client gets: calls at once on a connection, bytes of metadata, time to begin and to show a sign of life."""
+
 Call = Callable[[Any, Any], Awaitable[Any]]
 
 
 async def start_server(
-    service: Service, address: str, *, max_body: int, keys: Keys, tls: tuple[bytes, bytes] | None = None
+    service: Service, address: str, *, max_body: int, keys: Keys, tls: Tls | None = None, most: int = 4096
 ) -> tuple[Any, int]:
     """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
 
-    `tls` is key and certificate in PEM. Raises `RecipeError` when the port is taken.
+    `most`: connections, and calls at once. Raises `RecipeError` when the port is taken.
     """
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", max_body),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
-        ]
+            ("grpc.max_allowed_incoming_connections", most),
+            *_BOUNDS,
+        ],
+        maximum_concurrent_rpcs=most,
     )
     calls = _Calls(service, keys)
     unary: dict[str, Call] = {
@@ -90,7 +105,7 @@ async def start_server(
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([(tls.key_pem, tls.certificate_pem)]))
     except RuntimeError as error:
         raise RecipeError(
             "cannot listen there", where=address, why=str(error), help="give another --grpc-port"
