@@ -12,9 +12,19 @@ import grpc
 import numpy as np
 
 from burnish.core.errors import RecipeError
-from burnish.serve.grpc.schema import MESSAGES, SERVICE
+from burnish.serve.grpc.schema import MESSAGES, SERVICE, decode
 from burnish.serve.keys import Keys
-from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_bytes, numpy_type, to_bytes
+from burnish.serve.protocol.datatypes import (
+    MAX_TEXT,
+    check_shape,
+    check_text,
+    datatype_of,
+    from_bytes,
+    numpy_type,
+    strings,
+    to_bytes,
+    whole_numbers,
+)
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
 from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
 from burnish.serve.service import Service
@@ -97,7 +107,7 @@ async def start_server(
     handlers: dict[str, Any] = {name: _unary(name, call, keys) for name, call in unary.items()}
     handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
         calls.stream,
-        request_deserializer=MESSAGES["ModelInferRequest"].FromString,
+        request_deserializer=_reader("ModelInferRequest"),
         response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -119,7 +129,7 @@ def _unary(name: str, call: Call, keys: Keys) -> Any:
         try:
             if name not in _OPEN:
                 _check_key(keys, context)
-            return await call(request, context)
+            return await call(_whole_message(request), context)
         except ProtocolError as error:
             if error.status == 429:
                 context.set_trailing_metadata((("retry-after-ms", str(round(1000 * error.retry_after))),))
@@ -132,7 +142,7 @@ def _unary(name: str, call: Call, keys: Keys) -> Any:
 
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=MESSAGES[f"{name}Request"].FromString,
+        request_deserializer=_reader(f"{name}Request"),
         response_serializer=MESSAGES[f"{name}Response"].SerializeToString,
     )
 
@@ -186,12 +196,39 @@ class _Calls:
             await context.abort(_CODES[error.status], error.what)
         async for message in requests:
             try:
-                answer = await self.infer(message, None)
+                answer = await self.infer(_whole_message(message), None)
             except ProtocolError as error:
-                lost = MESSAGES["ModelInferResponse"](id=message.id)
-                yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
+                yield _lost(message, error.what)
+            except Exception:
+                _LOG.exception("an error that nobody expected")
+                yield _lost(message, "internal error")
             else:
                 yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+
+
+def _reader(name: str) -> Callable[[bytes], Any]:
+    """Reads a message; what is none becomes the error itself, since gRPC would answer it in a form of its own."""
+
+    def read(body: bytes) -> Any:
+        try:
+            return decode(name, body)
+        except ProtocolError as error:
+            return error
+
+    return read
+
+
+def _whole_message(found: Any) -> Any:
+    if isinstance(found, ProtocolError):
+        raise found
+    return found
+
+
+def _lost(message: Any, what: str) -> Any:
+    lost = MESSAGES["ModelInferResponse"]()
+    if not isinstance(message, ProtocolError):
+        lost.id = message.id[:MAX_TEXT]
+    return MESSAGES["ModelStreamInferResponse"](error_message=what, infer_response=lost)
 
 
 def _check_key(keys: Keys, context: Any) -> None:
@@ -214,6 +251,7 @@ def parse_request(message: Any) -> InferRequest:
     inputs: dict[str, Array] = {}
     datatypes: dict[str, str] = {}
     for number, tensor in enumerate(message.inputs):
+        check_text("the name of an input", tensor.name)
         if tensor.name in inputs:
             raise ProtocolError(400, f"input {tensor.name!r} is given twice")
         shape = check_shape(tensor.name, list(tensor.shape))
@@ -230,7 +268,7 @@ def parse_request(message: Any) -> InferRequest:
     return InferRequest(
         inputs=inputs,
         datatypes=datatypes,
-        id=message.id,
+        id=check_text("the id", message.id),
         outputs=tuple(Wanted(output.name) for output in message.outputs),
         timeout_s=_whole(parameters, "timeout", 10**12) / 1e6,
         priority=_whole(parameters, "priority", MAX_PRIORITY),
@@ -252,18 +290,15 @@ def _typed(tensor: Any, shape: tuple[int, ...]) -> Array:
     field = _CONTENTS.get(tensor.datatype)
     if field is None:
         raise ProtocolError(400, f"input {tensor.name!r}: {tensor.datatype} travels raw only")
-    values = list(getattr(tensor.contents, field))
+    values = getattr(tensor.contents, field)
+    if tensor.datatype == "BYTES":
+        return strings(tensor.name, values, shape)
     count = math.prod(shape)
     if len(values) != count:
         raise ProtocolError(400, f"input {tensor.name!r}: {len(values)} values where its shape takes {count}")
-    if tensor.datatype == "BYTES":
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found.reshape(shape)
-    try:
-        return np.array(values, dtype).reshape(shape)
-    except OverflowError:
-        raise ProtocolError(400, f"input {tensor.name!r}: a value lies outside of {tensor.datatype}") from None
+    if dtype.kind in "iu":
+        return whole_numbers(tensor.name, tensor.datatype, values).reshape(shape)
+    return np.fromiter(values, dtype, count).reshape(shape)
 
 
 def _whole(parameters: dict[str, Any], key: str, most: int) -> int:
