@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--multiple", type=int, default=40, help="memory of a decoder, in bodies of the largest size")
+    parser.add_argument("--multiple", type=int, default=32, help="memory of a decoder, in bodies of the largest size")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for inputs that fail")
     parser.add_argument("--replay", type=Path, help="decode one such file here, and show what it raises")
     parser.add_argument("--results", type=Path, default=results.RESULTS)

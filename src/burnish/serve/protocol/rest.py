@@ -25,14 +25,18 @@ from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, Pr
 HEADER_LENGTH = "inference-header-content-length"
 MAX_TENSORS = 256
 MAX_PRIORITY = 255
-MAX_CONTAINERS = 1 << 20
-"""Lists and objects of a request: three bytes of JSON are ninety of memory."""
+MAX_JSON = 16 << 20
+"""Bytes of JSON: nobody else is answered while it is read, up to 0.1 s a MiB. Binary tensors cost nothing."""
+MAX_CONTAINERS = 1 << 17
+"""Lists and objects of a request: three bytes of JSON make one of ninety, and a million of them take a second."""
 
 _Json = Mapping[str, Any]
 
 
 def parse_json(body: bytes | bytearray, end: int | None = None) -> Any:
     """JSON in the bytes before `end`, or a `ProtocolError` that says where it breaks off."""
+    if (len(body) if end is None else end) > MAX_JSON:
+        raise ProtocolError(413, f"more than {MAX_JSON} bytes of JSON; give large tensors in binary")
     if body.count(b"[", 0, end) + body.count(b"{", 0, end) > MAX_CONTAINERS:
         raise ProtocolError(400, f"more than {MAX_CONTAINERS} lists and objects; give data flat, or as binary tensors")
     try:
