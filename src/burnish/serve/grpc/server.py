@@ -79,7 +79,7 @@ async def start_server(
 ) -> tuple[Any, int]:
     """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
 
-    `most`: connections, and calls at once. Raises `RecipeError` when the port is taken.
+    `most`: connections. Raises `RecipeError` when the port is taken.
     """
     server = grpc.aio.server(
         options=[
@@ -88,8 +88,7 @@ async def start_server(
             ("grpc.so_reuseport", 0),
             ("grpc.max_allowed_incoming_connections", most),
             *_BOUNDS,
-        ],
-        maximum_concurrent_rpcs=most,
+        ]
     )
     calls = _Calls(service, keys)
     unary: dict[str, Call] = {
