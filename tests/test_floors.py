@@ -31,7 +31,7 @@ WRAPPERS = {
     "PIL": "data/images.py",
     "aiohttp": "serve/load/client.py",
     "google.protobuf": "serve/grpc/schema.py",
-    "google.protobuf.message": "backends/onnx_file.py",
+    "google.protobuf.message": "backends/onnx_file.py serve/grpc/schema.py",
     "grpc": "serve/grpc/server.py",
     "matplotlib": "report/plots.py",
     "nncf": "model/fake_quant.py",
@@ -52,7 +52,7 @@ WRAPPERS = {
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
     "typer": "cli/main.py",
-    "uvicorn": "serve/run.py",
+    "uvicorn": "serve/http/server.py",
     "uvloop": "serve/run.py",
     "yaml": "core/yaml_file.py",
 }
@@ -137,7 +137,7 @@ def test_each_library_is_imported_in_one_file() -> None:
         place = path.relative_to(ROOT).as_posix()
         for line, name in () if place in TRAVELS else imports(path):
             library = max((key for key in WRAPPERS if f"{name}.".startswith(f"{key}.")), key=len, default="")
-            if library and WRAPPERS[library] != place:
+            if library and place not in WRAPPERS[library].split():
                 broken.append(f"{place}:{line}: {library} belongs to {WRAPPERS[library] or 'nobody'}")
     assert not broken, "\n".join(broken)
 

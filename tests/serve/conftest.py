@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -70,14 +71,56 @@ def service(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command += ["--port", str(ports[0]), "--grpc-port", str(ports[1]), "--threads", "1", "--latency-target-ms", "5000"]
     process = subprocess.Popen(command)
     try:
-        for _ in range(600):
-            assert process.poll() is None, "the service ended"
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/v2/health/ready", timeout=1):
-                    break
-            except OSError:
-                time.sleep(0.1)
+        until_ready(process, ports[0])
         yield ports
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A service whose clients have little time and room: 1 MiB a body, 200 connections, 2 s for a head or a body."""
+
+    http: int
+    grpc: int
+    pid: int
+
+    def peak_mb(self) -> float:
+        """The most memory that the front end's process ever had."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.fixture(scope="session")
+def guarded(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    repository = tmp_path_factory.mktemp("guarded")
+    (repository / "tiny").mkdir()
+    (repository / "tiny" / "1").symlink_to(artifact)
+    http, grpc = free_port(), free_port()
+    code = f"""
+from pathlib import Path
+from burnish.serve.http.patience import Patience
+from burnish.serve.run import Options, serve
+patience = Patience(idle_s=20, head_s=2, grace_s=2, bytes_per_s=65536)
+options = Options(port={http}, grpc_port={grpc}, threads=1, max_body=1 << 20, max_connections=200, drain_s=1,
+                  patience=patience)
+serve([Path({str(repository)!r})], options, print)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        until_ready(process, http)
+        yield Guarded(http, grpc, process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(600):
+        assert process.poll() is None, "the service ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)

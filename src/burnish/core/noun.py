@@ -70,7 +70,7 @@ def _readable(error: ValidationError, noun: type[Noun], where: str) -> RecipeErr
     message = first["msg"].removeprefix("Value error, ")
     unknown = first["type"] == "extra_forbidden"
     what = f"unknown field {field!r}" if unknown else f"{field}: {message}" if field else message
-    value = "" if unknown or first["type"] == "missing" else f"got {first.get('input')!r}"
+    value = "" if unknown or not field or first["type"] == "missing" else f"got {first.get('input')!r}"
     fields = _fields_at(noun, first["loc"][:-1])
     last = str(first["loc"][-1]) if first["loc"] else ""
     meaning = (fields[last].description or "") if last in fields else ""

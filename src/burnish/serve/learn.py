@@ -37,4 +37,4 @@ async def _learn(engine: Engine) -> Learned:
     for item in observed:
         for seconds in item.seconds:
             profile.observe(item.bucket, item.rows, seconds)
-    return Learned(lambda rows: profile.seconds("any", rows), engine.alone, sum(len(item.seconds) for item in observed))
+    return Learned(lambda rows: profile.of("any").tail(rows), engine.alone, sum(len(item.seconds) for item in observed))

@@ -1,31 +1,32 @@
-"""From folders to a service that listens: `burnish serve`. uvicorn and uvloop are imported here and nowhere else."""
+"""From folders to a service that listens: `burnish serve`. uvloop is imported here and nowhere else."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
+import resource
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from burnish.core.errors import RecipeError
-from burnish.core.noun import Field, Noun, model_validator
+from burnish.core.noun import Field, Noun
 from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine
 from burnish.serve.grpc.server import start_server
 from burnish.serve.http.app import App
 from burnish.serve.http.pages import home, openapi
+from burnish.serve.http.patience import Patience
+from burnish.serve.http.server import Door, Server
 from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
+from burnish.serve.tls import read_tls
 
 
 class Options(Noun):
@@ -43,30 +44,11 @@ class Options(Noun):
     api_keys: Path | None = Field(default=None, description="file with one key a line; requests must bring one")
     drain_s: float = Field(default=30.0, ge=0, description="time to answer what waits when it is told to end")
     limits: Limits = Field(default_factory=Limits)
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Options:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together")
-        return self
+    patience: Patience = Field(default_factory=Patience, description="time and room for a client's part")
 
 
-class _Server(uvicorn.Server):
-    """Ends on SIGTERM and Ctrl-C by returning, so that what waits is answered; uvicorn's own would end the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Let both signals ask for the end while the server runs."""
-        loop = asyncio.get_running_loop()
-        caught = (signal.SIGINT, signal.SIGTERM)
-        for number in caught:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in caught:
-                loop.remove_signal_handler(number)
-
+_OTHER_FILES = 256
+"""Open files that are not connections."""
 
 NO_TARGET_S = 30.0
 """Time that a request has where nobody named a target."""
@@ -75,6 +57,8 @@ NO_TARGET_S = 30.0
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
     find_models(paths)
+    Keys.read(options.api_keys)
+    read_tls(options.tls_certificate, options.tls_key)
     with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(paths, options, door, say))
 
@@ -106,27 +90,17 @@ async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, s
         keys=keys,
         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
     )
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        limit_concurrency=options.max_connections,
-        timeout_graceful_shutdown=max(1, round(options.drain_s)),
-        lifespan="off",
-        server_header=False,
-        ssl_certfile=options.tls_certificate,
-        ssl_keyfile=options.tls_key,
-        date_header=False,
-    )
+    tls = read_tls(options.tls_certificate, options.tls_key)
+    most = _room(options.max_connections)
     grpc = None
     try:
         if options.grpc_port is not None:
             address = f"{options.host}:{options.grpc_port}"
-            tls = _tls(options)
-            grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls)
+            grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls, most=most)
             say(f"listening on grpc://{options.host}:{port}")
-        say(f"listening on http{'s' if options.tls_key else ''}://{options.host}:{door.getsockname()[1]}/v2")
-        await _Server(config).serve(sockets=[door])
+        say(f"listening on http{'s' if tls else ''}://{options.host}:{door.getsockname()[1]}/v2")
+        entrance = Door(options.patience, most=most, max_body=options.max_body)
+        await Server(app, entrance, tls=tls, drain_s=options.drain_s).serve(sockets=[door])
     finally:
         if grpc is not None:
             await grpc.stop(options.drain_s)
@@ -143,11 +117,11 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _tls(options: Options) -> tuple[bytes, bytes] | None:
-    """Key and certificate. Raises `RecipeError` when a file cannot be read."""
-    if options.tls_key is None or options.tls_certificate is None:
-        return None
-    try:
-        return options.tls_key.read_bytes(), options.tls_certificate.read_bytes()
-    except OSError as error:
-        raise RecipeError("a TLS file cannot be read", where=str(error.filename), why=str(error.strerror)) from None
+def _room(wanted: int) -> int:
+    """How many connections of each protocol there may be: open files are raised to what the system grants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + _OTHER_FILES
+    if soft < needed:
+        soft = min(needed, hard) if hard != resource.RLIM_INFINITY else needed
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, (soft - _OTHER_FILES) // 2))

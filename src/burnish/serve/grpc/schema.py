@@ -10,6 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from burnish.serve.protocol.messages import ProtocolError
 
 PACKAGE = "inference"
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
@@ -118,3 +121,50 @@ def _messages() -> dict[str, Any]:
 
 MESSAGES = _messages()
 """Message classes by name. Nested ones of the original are at the top here: names do not travel."""
+
+
+MAX_FIELDS = 2048
+"""Fields of a message, inner ones not counted. Two bytes can ask for an inner message of a hundred."""
+
+
+def decode(name: str, body: bytes) -> Any:
+    """A message from its bytes. Raises `ProtocolError`."""
+    if len(body) > MAX_FIELDS and _fields(body) > MAX_FIELDS:
+        raise ProtocolError(400, f"the message has more than {MAX_FIELDS} fields")
+    try:
+        return MESSAGES[name].FromString(body)
+    except DecodeError as error:
+        raise ProtocolError(400, f"the message is no {name}: {error}") from None
+
+
+def _fields(body: bytes) -> int:
+    """How many fields there are, up to the first beyond `MAX_FIELDS` or the first that is malformed."""
+    place = count = 0
+    while place < len(body) and count <= MAX_FIELDS:
+        tag, place = _varint(body, place)
+        match tag & 7:
+            case 0:
+                _, place = _varint(body, place)
+            case 1:
+                place += 8
+            case 2:
+                size, place = _varint(body, place)
+                place += size
+            case 5:
+                place += 4
+            case _:
+                return MAX_FIELDS + 1
+        count += 1
+    return count
+
+
+def _varint(body: bytes, place: int) -> tuple[int, int]:
+    """A number and the place behind it; at the body's end it just ends."""
+    value = shift = 0
+    while place < len(body) and shift < 70:
+        byte = body[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            break
+    return value, place

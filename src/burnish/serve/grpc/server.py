@@ -12,12 +12,23 @@ import grpc
 import numpy as np
 
 from burnish.core.errors import RecipeError
-from burnish.serve.grpc.schema import MESSAGES, SERVICE
+from burnish.serve.grpc.schema import MESSAGES, SERVICE, decode
 from burnish.serve.keys import Keys
-from burnish.serve.protocol.datatypes import check_shape, datatype_of, from_bytes, numpy_type, to_bytes
+from burnish.serve.protocol.datatypes import (
+    MAX_TEXT,
+    check_shape,
+    check_text,
+    datatype_of,
+    from_bytes,
+    numpy_type,
+    strings,
+    to_bytes,
+    whole_numbers,
+)
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
 from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
 from burnish.serve.service import Service
+from burnish.serve.tls import Tls
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,21 +60,34 @@ _CONTENTS = {
 _OPEN = ("ServerLive", "ServerReady")
 """Calls that need no key."""
 
+_BOUNDS = (
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.absolute_max_metadata_size", 32 << 10),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+"""What a client gets: calls at once on a connection, bytes of metadata, time to begin and to show a sign of life."""
+
 Call = Callable[[Any, Any], Awaitable[Any]]
 
 
 async def start_server(
-    service: Service, address: str, *, max_body: int, keys: Keys, tls: tuple[bytes, bytes] | None = None
+    service: Service, address: str, *, max_body: int, keys: Keys, tls: Tls | None = None, most: int = 4096
 ) -> tuple[Any, int]:
     """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
 
-    `tls` is key and certificate in PEM. Raises `RecipeError` when the port is taken.
+    `most`: connections. Raises `RecipeError` when the port is taken.
     """
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", max_body),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", most),
+            *_BOUNDS,
         ]
     )
     calls = _Calls(service, keys)
@@ -82,7 +106,7 @@ async def start_server(
     handlers: dict[str, Any] = {name: _unary(name, call, keys) for name, call in unary.items()}
     handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
         calls.stream,
-        request_deserializer=MESSAGES["ModelInferRequest"].FromString,
+        request_deserializer=_reader("ModelInferRequest"),
         response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -90,7 +114,7 @@ async def start_server(
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([(tls.key_pem, tls.certificate_pem)]))
     except RuntimeError as error:
         raise RecipeError(
             "cannot listen there", where=address, why=str(error), help="give another --grpc-port"
@@ -104,7 +128,7 @@ def _unary(name: str, call: Call, keys: Keys) -> Any:
         try:
             if name not in _OPEN:
                 _check_key(keys, context)
-            return await call(request, context)
+            return await call(_whole_message(request), context)
         except ProtocolError as error:
             if error.status == 429:
                 context.set_trailing_metadata((("retry-after-ms", str(round(1000 * error.retry_after))),))
@@ -117,7 +141,7 @@ def _unary(name: str, call: Call, keys: Keys) -> Any:
 
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=MESSAGES[f"{name}Request"].FromString,
+        request_deserializer=_reader(f"{name}Request"),
         response_serializer=MESSAGES[f"{name}Response"].SerializeToString,
     )
 
@@ -173,12 +197,39 @@ class _Calls:
             await context.abort(_CODES[error.status], error.what)
         async for message in requests:
             try:
-                answer = await self.infer(message, context)
+                answer = await self.infer(_whole_message(message), context)
             except ProtocolError as error:
-                lost = MESSAGES["ModelInferResponse"](id=message.id)
-                yield MESSAGES["ModelStreamInferResponse"](error_message=error.what, infer_response=lost)
+                yield _lost(message, error.what)
+            except Exception:
+                _LOG.exception("an error that nobody expected")
+                yield _lost(message, "internal error")
             else:
                 yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+
+
+def _reader(name: str) -> Callable[[bytes], Any]:
+    """Reads a message; what is none becomes the error itself, since gRPC would answer it in a form of its own."""
+
+    def read(body: bytes) -> Any:
+        try:
+            return decode(name, body)
+        except ProtocolError as error:
+            return error
+
+    return read
+
+
+def _whole_message(found: Any) -> Any:
+    if isinstance(found, ProtocolError):
+        raise found
+    return found
+
+
+def _lost(message: Any, what: str) -> Any:
+    lost = MESSAGES["ModelInferResponse"]()
+    if not isinstance(message, ProtocolError):
+        lost.id = message.id[:MAX_TEXT]
+    return MESSAGES["ModelStreamInferResponse"](error_message=what, infer_response=lost)
 
 
 def _check_key(keys: Keys, context: Any) -> None:
@@ -210,6 +261,7 @@ def parse_request(message: Any) -> InferRequest:
     inputs: dict[str, Array] = {}
     datatypes: dict[str, str] = {}
     for number, tensor in enumerate(message.inputs):
+        check_text("the name of an input", tensor.name)
         if tensor.name in inputs:
             raise ProtocolError(400, f"input {tensor.name!r} is given twice")
         shape = check_shape(tensor.name, list(tensor.shape))
@@ -226,7 +278,7 @@ def parse_request(message: Any) -> InferRequest:
     return InferRequest(
         inputs=inputs,
         datatypes=datatypes,
-        id=message.id,
+        id=check_text("the id", message.id),
         outputs=tuple(Wanted(output.name) for output in message.outputs),
         timeout_s=_whole(parameters, "timeout", 10**12) / 1e6,
         priority=_whole(parameters, "priority", MAX_PRIORITY),
@@ -248,18 +300,15 @@ def _typed(tensor: Any, shape: tuple[int, ...]) -> Array:
     field = _CONTENTS.get(tensor.datatype)
     if field is None:
         raise ProtocolError(400, f"input {tensor.name!r}: {tensor.datatype} travels raw only")
-    values = list(getattr(tensor.contents, field))
+    values = getattr(tensor.contents, field)
+    if tensor.datatype == "BYTES":
+        return strings(tensor.name, values, shape)
     count = math.prod(shape)
     if len(values) != count:
         raise ProtocolError(400, f"input {tensor.name!r}: {len(values)} values where its shape takes {count}")
-    if tensor.datatype == "BYTES":
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found.reshape(shape)
-    try:
-        return np.array(values, dtype).reshape(shape)
-    except OverflowError:
-        raise ProtocolError(400, f"input {tensor.name!r}: a value lies outside of {tensor.datatype}") from None
+    if dtype.kind in "iu":
+        return whole_numbers(tensor.name, tensor.datatype, values).reshape(shape)
+    return np.fromiter(values, dtype, count).reshape(shape)
 
 
 def _whole(parameters: dict[str, Any], key: str, most: int) -> int:

@@ -7,9 +7,8 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import unquote
 
-from burnish.serve.http.body import Gone, Receive, deflate, read_body
+from burnish.serve.http.body import Gone, Receive, Room, deflate, read_body
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_json, parse_request, render_answer
@@ -19,6 +18,12 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Page = Callable[[], tuple[str, bytes]]
 """Makes a page: content type and body."""
+
+_SMALL = 64 << 10
+"""Bytes of a body that is no inference request."""
+
+_BODIES = 16
+"""Largest bodies that may be held at once."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +37,7 @@ class App:
         self._service = service
         self._keys = keys or Keys()
         self._max_body = max_body
+        self._room = Room(_BODIES * max_body)
         self._pages = pages or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,16 +60,16 @@ class App:
 
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        parts = [unquote(part) for part in path.strip("/").split("/")]
+        parts = path.strip("/").split("/")
         if parts[:2] != ["v2", "health"] and path not in self._pages:
             self._keys.check(headers)
         if method == "POST" and parts[:2] == ["v2", "models"] and parts[-1] == "infer":
             await self._infer(parts, headers, receive, send)
         elif method in ("GET", "HEAD") and path in self._pages:
-            kind, body = self._pages[path]()
-            await _send(send, 200, {"content-type": kind}, [body])
+            kind, page = self._pages[path]()
+            await _send(send, 200, {"content-type": kind}, [page])
         elif parts[:1] == ["v2"]:
-            body = await read_body(receive, headers, self._max_body)
+            body = await read_body(receive, headers, _SMALL)
             if parts[1:3] == ["repository", "models"] and parts[4:] == ["rollout"] and method in ("GET", "POST"):
                 await _json(send, await self._rollout(method, parts[3], body))
             elif method == "POST" and parts[1:3] == ["repository", "models"] and len(parts) == 5:
@@ -76,9 +82,11 @@ class App:
 
     async def _infer(self, parts: list[str], headers: dict[str, str], receive: Receive, send: Send) -> None:
         model, version = _named(parts[2:-1])
-        body = await read_body(receive, headers, self._max_body)
-        request = parse_request(body, headers.get(HEADER_LENGTH))
-        answer = await self._run(model, version, request, headers, receive)
+        self._service.engine(model, version)
+        with self._room.hold() as grow:
+            body = await read_body(receive, headers, self._max_body, grow)
+            request = parse_request(body, headers.get(HEADER_LENGTH))
+            answer = await self._run(model, version, request, headers, receive)
         more, tail = render_answer(answer, request)
         accepted = headers.get("accept-encoding", "")
         if accepted and accepted != "identity":
@@ -102,7 +110,7 @@ class App:
         finally:
             gone.cancel()
 
-    async def _change(self, model: str, what: str, body: bytes) -> None:
+    async def _change(self, model: str, what: str, body: bytes | bytearray) -> None:
         """Load or unload a model. What it is made of lies in its folder; a request cannot bring its own."""
         given = parse_json(body) if body.strip() else {}
         if not isinstance(given, dict) or set(given.get("parameters") or {}) - {"unload_dependents"}:
@@ -115,7 +123,7 @@ class App:
             case _:
                 raise ProtocolError(404, "a model can be loaded and unloaded")
 
-    async def _rollout(self, method: str, model: str, body: bytes) -> dict[str, Any]:
+    async def _rollout(self, method: str, model: str, body: bytes | bytearray) -> dict[str, Any]:
         """How a model's versions share its requests; POST brings other settings."""
         if method == "POST":
             given = parse_json(body) if body.strip() else {}

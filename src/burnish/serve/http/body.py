@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from burnish.serve.protocol.messages import ProtocolError
@@ -19,31 +20,64 @@ class Gone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(receive: Receive, headers: MutableMapping[str, str], most: int) -> bytes:
+class Room:
+    """Bytes that the bodies of all requests together may take. What a body has below `small` is free of it."""
+
+    def __init__(self, most: int, small: int = 64 << 10) -> None:
+        self._left = most
+        self._small = small
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that is told a body's size as it grows. It raises `ProtocolError` 503 when all is taken."""
+        held = 0
+
+        def grow(size: int) -> None:
+            nonlocal held
+            more = max(size - self._small - held, 0)
+            if more > self._left:
+                raise ProtocolError(503, "too many large requests at once")
+            held += more
+            self._left -= more
+
+        try:
+            yield grow
+        finally:
+            self._left += held
+
+
+async def read_body(
+    receive: Receive, headers: MutableMapping[str, str], most: int, grow: Callable[[int], None] = lambda _size: None
+) -> bytes | bytearray:
     """The whole body, decompressed. Raises `ProtocolError` 413 beyond `most` bytes, before or after it."""
     too_large = ProtocolError(413, f"the body is larger than {most} bytes")
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise too_large
-    parts: list[bytes] = []
-    size = 0
+    body: bytes | bytearray = b""
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
+        part, more = message.get("body", b""), message.get("more_body", False)
+        if len(body) + len(part) > most:
             raise too_large
-        parts.append(part)
-        more = message.get("more_body", False)
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
+        grow(len(body) + len(part))
+        if more or body:
+            body = body if isinstance(body, bytearray) else bytearray()
+            body += part
+        else:
+            body = part
     encoding = headers.get("content-encoding", "identity")
-    return body if encoding == "identity" else _inflate(body, encoding, most, too_large)
+    if encoding == "identity":
+        return body
+    found = _inflate(body, encoding, most, too_large)
+    grow(len(found))
+    return found
 
 
-def _inflate(body: bytes, encoding: str, most: int, too_large: ProtocolError) -> bytes:
+def _inflate(body: bytes | bytearray, encoding: str, most: int, too_large: ProtocolError) -> bytes:
     if encoding not in _WINDOW:
         raise ProtocolError(415, f"unknown content-encoding {encoding[:32]!r}; known: gzip, deflate")
     machine = zlib.decompressobj(_WINDOW[encoding])
@@ -55,6 +89,8 @@ def _inflate(body: bytes, encoding: str, most: int, too_large: ProtocolError) ->
         raise too_large
     if not machine.eof:
         raise ProtocolError(400, f"the body breaks off within its {encoding}")
+    if machine.unused_data:
+        raise ProtocolError(400, f"the body has {len(machine.unused_data)} bytes behind its {encoding}")
     return found
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,10 @@ from burnish.serve.protocol.messages import Array, ProtocolError
 
 MAX_DIMS = 16
 MAX_ELEMENTS = 1 << 31
+MAX_STRINGS = 1 << 16
+"""Elements of a BYTES tensor. Each is an object of its own, a hundred times slower to read than a number."""
+MAX_TEXT = 1024
+"""Characters of a name or an id."""
 
 _NUMPY = {
     "BOOL": np.dtype(np.bool_),
@@ -35,8 +41,8 @@ DATATYPES = tuple(_NUMPY)
 """Every datatype that is understood."""
 
 _NAMES = {dtype: name for name, dtype in _NUMPY.items()}
-_KINDS = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}
-"""Kinds of JSON numbers that may stand for a kind of tensor."""
+_JSON: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
+"""What may stand in JSON for a kind of tensor."""
 
 
 def numpy_type(datatype: str) -> np.dtype[np.generic]:
@@ -69,31 +75,52 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object) ->
     dtype = numpy_type(datatype)
     if not isinstance(data, list):
         raise ProtocolError(400, f"input {name!r}: data must be a list")
-    count = math.prod(shape)
-    if datatype == "BYTES":
-        return _texts(name, data, count).reshape(shape)
-    try:
-        found = np.array(data)
-    except (ValueError, OverflowError):
-        found = np.empty(0, dtype=object)
-    if datatype == "UINT64" and found.dtype.kind in "fO":
-        found = _large(data)
-    if found.size != count and found.dtype != object:
-        raise ProtocolError(400, f"input {name!r}: {found.size} values where shape {list(shape)} takes {count}")
-    if count == 0:
-        return np.empty(shape, dtype)
-    if found.dtype.kind not in _KINDS[dtype.kind]:
+    count = _count(name, datatype, shape)
+    flat = _flat(data)
+    if flat is None or not set(map(type, flat)) <= _JSON[dtype.kind]:
         raise ProtocolError(400, f"input {name!r}: data is not a regular list of {datatype} values")
-    if dtype.kind in "iu" and not (_least(dtype) <= int(found.min()) and int(found.max()) <= _most(dtype)):
-        raise ProtocolError(400, f"input {name!r}: a value lies outside of {datatype}")
+    if len(flat) != count:
+        raise ProtocolError(400, f"input {name!r}: {len(flat)} values where shape {list(shape)} takes {count}")
+    if dtype.kind == "O":
+        return _objects([value.encode(errors="surrogatepass") for value in flat]).reshape(shape)
+    if dtype.kind in "iu":
+        return whole_numbers(name, datatype, flat).reshape(shape)
     with np.errstate(over="ignore"):
-        return found.astype(dtype).reshape(shape)
+        return np.array(flat, np.float64 if dtype.kind == "f" else dtype).astype(dtype).reshape(shape)
+
+
+def whole_numbers(name: str, datatype: str, values: Sequence[int]) -> Array:
+    """One dimension of whole numbers. Raises `ProtocolError` when one lies outside of the datatype."""
+    dtype = numpy_type(datatype)
+    fault = ProtocolError(400, f"input {name!r}: a value lies outside of {datatype}")
+    try:
+        found = np.fromiter(values, np.uint64 if datatype == "UINT64" else np.int64, len(values))
+    except OverflowError:
+        raise fault from None
+    if found.size and not (_least(dtype) <= int(found.min()) and int(found.max()) <= _most(dtype)):
+        raise fault
+    return found.astype(dtype)
+
+
+def check_text(what: str, text: str) -> str:
+    """A name or an id of usual length. Raises `ProtocolError`."""
+    if len(text) > MAX_TEXT:
+        raise ProtocolError(400, f"{what} is longer than {MAX_TEXT} characters")
+    return text
+
+
+def strings(name: str, values: Sequence[bytes], shape: tuple[int, ...]) -> Array:
+    """A BYTES tensor. Raises `ProtocolError` when there are too many or too few."""
+    count = _count(name, "BYTES", shape)
+    if len(values) != count:
+        raise ProtocolError(400, f"input {name!r}: {len(values)} values where its shape takes {count}")
+    return _objects(values).reshape(shape)
 
 
 def from_bytes(name: str, datatype: str, shape: tuple[int, ...], raw: memoryview) -> Array:
     """A tensor over the bytes it came in, not copied. Raises `ProtocolError` when the size does not fit."""
     dtype = numpy_type(datatype)
-    count = math.prod(shape)
+    count = _count(name, datatype, shape)
     if datatype == "BYTES":
         return _elements(name, raw, count).reshape(shape)
     if len(raw) != count * dtype.itemsize:
@@ -123,35 +150,27 @@ def to_json(array: Array) -> list[object]:
     return values
 
 
-def _large(data: list[object]) -> Array:
-    """Whole numbers beyond int64, which NumPy takes for floating point where they stand beside small ones."""
-    try:
-        found = np.array(data, dtype=object)
-    except ValueError:
-        return np.empty(0, dtype=object)
-    whole = all(type(value) is int and 0 <= value < 1 << 64 for value in found.flat)
-    return found.astype(np.uint64) if whole else found
+def _count(name: str, datatype: str, shape: tuple[int, ...]) -> int:
+    count = math.prod(shape)
+    if datatype == "BYTES" and count > MAX_STRINGS:
+        raise ProtocolError(400, f"input {name!r}: more than {MAX_STRINGS} BYTES elements")
+    return count
 
 
-def _texts(name: str, data: list[object], count: int) -> NDArray[np.object_]:
-    flat: list[bytes] = []
-    stack = [iter(data)]
-    while stack:
-        for value in stack[-1]:
-            if isinstance(value, list):
-                if len(stack) >= MAX_DIMS:
-                    raise ProtocolError(400, f"input {name!r}: data is nested too deep")
-                stack.append(iter(value))
-                break
-            if not isinstance(value, str):
-                raise ProtocolError(400, f"input {name!r}: BYTES takes strings")
-            flat.append(value.encode(errors="surrogatepass"))
-        else:
-            stack.pop()
-    if len(flat) != count:
-        raise ProtocolError(400, f"input {name!r}: {len(flat)} values where its shape takes {count}")
-    found = np.empty(count, dtype=object)
-    found[:] = flat
+def _flat(data: list[Any]) -> list[Any] | None:
+    """The values of nested lists; None when they are not regular or nested too deep."""
+    for _ in range(MAX_DIMS):
+        if list not in set(map(type, data)):
+            return data
+        if set(map(type, data)) != {list} or len(set(map(len, data))) != 1:
+            return None
+        data = list(chain.from_iterable(data))
+    return None
+
+
+def _objects(values: Sequence[bytes]) -> NDArray[np.object_]:
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
     return found
 
 

@@ -20,10 +20,15 @@ Parameters = Mapping[str, Value]
 
 
 class ProtocolError(BurnishError):
-    """A request that gets an error as its answer. `status` is the HTTP status code of that answer."""
+    """A request that gets an error as its answer. `status` is the HTTP status code of that answer.
+
+    The text is cut to `LONGEST` characters: parts of it may be the client's.
+    """
+
+    LONGEST = 1000
 
     def __init__(self, status: int, what: str, *, retry_after: float = 0.0) -> None:
-        super().__init__(what)
+        super().__init__(what if len(what) <= self.LONGEST else what[: self.LONGEST] + "...")
         self.status = status
         self.retry_after = retry_after
 
