@@ -30,9 +30,14 @@ class Recover(Weights):
         return f"recover {self.epochs:g} epochs" + (" with the teacher" if self.teacher else " on labels")
 
     def fit_settings(self, base: FitSettings) -> FitSettings:
-        """The workload's training settings with this recovery's length and rate."""
+        """The workload's training settings with this recovery's length and rate.
+
+        The last weights stay unless it stops early: the schedule ends there, and the best of several noisy
+        scores would be an earlier epoch by luck, with a validation score that flatters it.
+        """
         rate = self.learning_rate or base.learning_rate / 3
-        changes = {"epochs": self.epochs, "learning_rate": rate, "patience": self.patience}
+        early = self.patience > 0
+        changes = {"epochs": self.epochs, "learning_rate": rate, "patience": self.patience, "keep_best": early}
         return base.model_copy(update=changes)
 
 
