@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--results", type=Path, default=results.RESULTS)
     options = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
+    machine, cores = fingerprint(), sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         parser.error("two cores are needed: one for the server, one for the client")
     os.sched_setaffinity(0, {cores[-1]})
@@ -73,7 +73,6 @@ def main() -> int:
     bars.append(
         Bar(name="answers other than 200", value=sum(row["failed"] for row in rows), unit="", bar=0, least=False)
     )
-    machine = fingerprint()
     line = results.last_line(bars, machine, shlex.join(["benchmarks/frontend.py", *sys.argv[1:]]))
     path = results.write("frontend", machine, line, {"rows": rows}, options.results)
     print(results.bar_lines(bars))

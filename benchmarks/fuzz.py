@@ -81,7 +81,7 @@ def main() -> int:
     }
     path = results.write("fuzz", machine, line, more, options.results)
     print(json.dumps(more["outcomes"], indent=1))
-    print(f"slowest: {more['slowest_ms']:.1f} ms")
+    print(f"slowest: {more['slowest_ms']:.1f} ms of processor time")
     print(results.bar_lines(bars))
     print(f"\nwritten: {path.name}")
     print(line, flush=True)

@@ -129,6 +129,7 @@ def test_a_name_is_no_path(guarded, name):
     is_well(guarded.http)
 
 
+@pytest.mark.slow
 def test_slow_clients_are_told_that_their_time_is_up(guarded):
     with_length = request(INFER, content_length="100000")
     chunked = request(INFER, content_length="", transfer_encoding="chunked")
