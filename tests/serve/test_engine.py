@@ -125,6 +125,37 @@ def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact,
     np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:6], rtol=1e-4, atol=1e-5)
 
 
+def test_an_idle_worker_that_is_killed_is_started_anew(artifact, images, scores):
+    async def body(engine):
+        first = engine.pids[0]
+        os.kill(first, signal.SIGKILL)
+        while engine.pids[0] in (0, first):
+            await asyncio.sleep(0)
+        answer = await engine.infer({"image": images[:2]})
+        return first, engine.pids[0], answer["scores"]
+
+    first, second, found = on(artifact, body)
+    assert second not in (0, first)
+    np.testing.assert_allclose(found, scores[:2], rtol=1e-4, atol=1e-5)
+
+
+def test_a_worker_killed_while_its_version_drains_still_answers_what_waits(artifact, images, scores):
+    async def run():
+        engine = Engine(artifact, Limits(max_batch=1), target_s=60.0, threads=1)
+        await engine.start()
+        waiting = [asyncio.ensure_future(engine.infer({"image": images[i : i + 1]})) for i in range(4)]
+        await asyncio.sleep(0)
+        stopping = asyncio.ensure_future(engine.stop(patience_s=60.0))
+        await asyncio.sleep(0)
+        os.kill(engine.pids[0], signal.SIGKILL)
+        found = await asyncio.gather(*waiting)
+        await stopping
+        return found
+
+    answers = asyncio.run(run())
+    np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:4], rtol=1e-4, atol=1e-5)
+
+
 def test_a_cancelled_request_leaves_the_queue(artifact, images):
     async def body(engine):
         tasks = [asyncio.ensure_future(engine.infer({"image": images[:4]})) for _ in range(3)]

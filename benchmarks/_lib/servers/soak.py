@@ -124,16 +124,17 @@ async def _soak(
 
 
 async def _switch(session: aiohttp.ClientSession, live: Live, versions: Path, number: int) -> None:
-    """A new version in, the last one out."""
+    """A new version in; when it answers, the last one out."""
     shutil.copytree(live.work.artifact, versions / f".{number}")
     (versions / f".{number}").rename(versions / str(number))
+    await _load(session, live)
     earlier = versions / str(number - 1)
-    if earlier.is_symlink():
-        earlier.unlink()
-    else:
-        shutil.rmtree(earlier)
-    url = f"http://127.0.0.1:{live.port}/v2/repository/models/model/load"
-    async with session.post(url) as answer:
+    earlier.rename(versions / f".{number - 1}")
+    await _load(session, live)
+
+
+async def _load(session: aiohttp.ClientSession, live: Live) -> None:
+    async with session.post(f"http://127.0.0.1:{live.port}/v2/repository/models/model/load") as answer:
         answer.raise_for_status()
 
 

@@ -108,6 +108,8 @@ class Engine:
         recall(self._memory, self.profile)
         for bucket, rows, seconds in found.times:
             self.profile.observe(bucket, rows, seconds)
+        for lane in self._lanes:
+            lane.lost = partial(self._lost, lane)
         self._keeping = asyncio.get_running_loop().create_task(self._keep())
         self._idle = list(self._lanes)
 
@@ -250,9 +252,14 @@ class Engine:
         else:
             self._alone(lane, rest)
 
+    def _lost(self, lane: Lane) -> None:
+        """An idle worker died."""
+        self._idle.remove(lane)
+        self._restart(lane, [])
+
     def _restart(self, lane: Lane, rest: list[_Waiting]) -> None:
         async def again() -> None:
-            while not self._draining:
+            while self._waiting or not self._draining:
                 with contextlib.suppress(ArtifactError):
                     await lane.start()
                     self._alone(lane, rest)

@@ -52,6 +52,8 @@ class Lane:
         self._slab = Slab()
         self._window = Window()
         self._done: Callable[[Ran], None] | None = None
+        self.lost: Callable[[], None] = lambda: None
+        """Called when the process dies while it has nothing to do."""
 
     @property
     def pid(self) -> int:
@@ -133,9 +135,14 @@ class Lane:
             self._tell(Ran({}))
 
     def _dead(self) -> None:
+        if self._socket is None:
+            return  # heard of twice: from reading and from writing
         code = self._process.poll() if self._process else None
         self.stop()
-        self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True))
+        if self._done is None:
+            self.lost()
+        else:
+            self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True))
 
     def _tell(self, ran: Ran) -> None:
         done, self._done = self._done, None
