@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,27 @@ def test_versions_come_and_go_while_requests_are_answered(artifact, images, tmp_
     assert answered[0] == "1" and answered[-1] == "2"
     first = answered.index("2")
     assert answered[first:].count("1") <= 3, "version 1 was given requests after its successor was shown"
+
+
+def test_requests_of_a_version_that_cannot_go_on_are_put_to_its_successor(artifact, images, tmp_path):
+    folder = tmp_path / "models" / "tiny"
+    shutil.copytree(artifact, folder / "1")
+
+    async def run():
+        service = Service(lambda: find_models([tmp_path / "models"]), make)
+        await service.start()
+        _, engine = service.engine("tiny")
+        shutil.copytree(artifact, folder / "2")
+        shutil.rmtree(folder / "1")
+        waiting = [asyncio.ensure_future(service.infer("tiny", "", request(images[:4]))) for _ in range(4)]
+        await asyncio.sleep(0)
+        os.kill(engine.pids[0], signal.SIGKILL)
+        await service.load("tiny")
+        found = await asyncio.gather(*waiting)
+        await service.stop()
+        return [answer.version for answer in found]
+
+    assert set(asyncio.run(run())) <= {"1", "2"}
 
 
 def test_a_version_that_does_not_start_leaves_the_others_alone(artifact, images, tmp_path):

@@ -44,6 +44,10 @@ class RunFailed(BurnishError):
     """The model raised an error on this request, or its worker died twice."""
 
 
+class Stopped(BurnishError):
+    """The model version ended before this request was run."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     ask: Ask
@@ -120,7 +124,7 @@ class Engine:
             remember(self._memory, self.profile)
 
     async def infer(self, inputs: Arrays, *, timeout_s: float = 0.0, level: int = 0) -> dict[str, Array]:
-        """Outputs for one request. Raises `Refused`, `RunFailed`.
+        """Outputs for one request. Raises `Refused`, `RunFailed`, `Stopped`.
 
         `inputs` must fit the signature already; their first dimension is the rows.
         """
@@ -171,9 +175,12 @@ class Engine:
         for task in self._restarts:
             task.cancel()
         self._end()
+        self._give_up()
+
+    def _give_up(self) -> None:
         for waiting in self._waiting.values():
             if not waiting.answer.done():
-                waiting.answer.set_exception(RunFailed("the model version was stopped"))
+                waiting.answer.set_exception(Stopped("the model version was stopped"))
 
     def _end(self) -> None:
         for lane in self._lanes:
@@ -264,6 +271,8 @@ class Engine:
                     await lane.start()
                     self._alone(lane, rest)
                     return
+                if self._draining and not any(lane.pid for lane in self._lanes):
+                    self._give_up()
                 await asyncio.sleep(_PAUSE_S)
 
         self.watch.restarted()

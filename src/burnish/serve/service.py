@@ -16,7 +16,7 @@ from burnish.core.errors import ArtifactError, RecipeError
 from burnish.serve.about import config, metadata
 from burnish.serve.ask import Reason
 from burnish.serve.checks import checked, outputs
-from burnish.serve.engine import Engine, Refused, RunFailed
+from burnish.serve.engine import Engine, Refused, RunFailed, Stopped
 from burnish.serve.protocol.messages import InferAnswer, InferRequest, ProtocolError
 from burnish.serve.repository import Models
 from burnish.serve.rollout.rollouts import Make, Rollouts
@@ -147,7 +147,22 @@ class Service:
     async def infer(
         self, model: str, version: str, request: InferRequest, headers: Mapping[str, str] | None = None
     ) -> InferAnswer:
-        """Answer one request. Raises `ProtocolError`."""
+        """Answer one request. Raises `ProtocolError`.
+
+        One that waits in a version which ends without its workers is put to the version that answers now.
+        """
+        try:
+            return await self._infer(model, version, request, headers)
+        except Stopped:
+            pass
+        try:
+            return await self._infer(model, version, request, headers)
+        except Stopped as error:
+            raise ProtocolError(503, str(error)) from None
+
+    async def _infer(
+        self, model: str, version: str, request: InferRequest, headers: Mapping[str, str] | None
+    ) -> InferAnswer:
         if not self._ready:
             raise ProtocolError(503, "not ready")
         traffic, given = self._traffic(model), headers or {}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from burnish.serve.engine import Engine, Refused, RunFailed
+from burnish.serve.engine import Engine, Refused, RunFailed, Stopped
 from burnish.serve.shapes import Arrays
 
 BUSY = "busy"
@@ -67,6 +67,9 @@ class Shadow:
             outputs: Arrays | None = await self.engine.infer(sample.inputs)
         except Refused as error:
             self._dropped(error.refusal.reason.value)
+            return
+        except Stopped:
+            self._dropped("stopped")
             return
         except RunFailed:
             outputs = None
