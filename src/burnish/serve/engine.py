@@ -18,6 +18,7 @@ from burnish.artifact.load import read_manifest
 from burnish.core.errors import ArtifactError, BurnishError
 from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.cores import Cores
+from burnish.serve.lag import Lag
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.memory import place, recall, remember
 from burnish.serve.profile import Profile
@@ -28,6 +29,9 @@ from burnish.serve.shapes import Arrays, Bucket, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
 _KEEP_S = 30.0
+_HOPS = 3
+"""Turns of the event loop from the engine's answer to the socket: the request's task, who waits for it, the write."""
+
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
 
@@ -54,6 +58,7 @@ class _Waiting:
     inputs: Arrays
     sizes: dict[str, int]
     answer: asyncio.Future[dict[str, Array]]
+    ready: float = 0.0
 
 
 class Engine:
@@ -82,6 +87,7 @@ class Engine:
         self.tally = Tally()
         self.watch = Watches([self.tally, *([watch] if watch else [])])
         self._threads = threads or self.manifest.threads
+        self._lag = Lag()
         self._cores = cores or Cores.of_machine()
         self._idle: list[Lane] = []
         self._lanes: list[Lane] = []
@@ -130,12 +136,13 @@ class Engine:
         """
         now = time.monotonic()
         first = next(iter(inputs.values()))
+        limit_s = timeout_s or self.target_s
         ask = Ask(
             id=self._next,
             bucket=self.shapes.bucket(inputs),
             rows=len(first),
             arrived=now,
-            deadline=now + (timeout_s or self.target_s),
+            deadline=now + limit_s - self._lag.reserve(limit_s),
             level=level,
         )
         self._next += 1
@@ -157,6 +164,7 @@ class Engine:
             raise
         else:
             self.watch.answered(time.monotonic() - now, failed=False)
+            self._written(waiting.ready, _HOPS)
             return outputs
         finally:
             self._waiting.pop(ask.id, None)
@@ -282,13 +290,21 @@ class Engine:
 
     def _scatter(self, members: list[_Waiting], outputs: Arrays) -> None:
         """Give everyone their rows, copied out of the shared memory."""
-        place = 0
+        place, now = 0, time.monotonic()
         for member in members:
             rows = slice(place, place + member.ask.rows)
             place = rows.stop
             if not member.answer.done():
+                member.ready = now
                 own = {name: array[rows] for name, array in outputs.items()}
                 member.answer.set_result(self.shapes.cut(own, member.sizes))
+
+    def _written(self, ready: float, hops: int) -> None:
+        """Note how long an answer took, when the event loop has gone round as often as it takes to write it."""
+        if hops:
+            asyncio.get_running_loop().call_soon(self._written, ready, hops - 1)
+        else:
+            self._lag.add(time.monotonic() - ready)
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:
