@@ -47,7 +47,7 @@ docs: $(READY)
 	$(BIN)/python -m burnish.cli.reference docs/reference
 
 test: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n logical -m "not slow"
 
 test-all: lint
 	$(BIN)/python -m pytest -q
