@@ -99,14 +99,15 @@ def _svg(
         y = up(limit)
         parts.append(f'<line class="budget" x1="{_LEFT:g}" x2="{width - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="budget-text" x="{_LEFT + 6:g}" y="{y - 5:.1f}">deadline</text>')
-    parts += [_line(rates, line, across, up) for line in lines]
+    top = max(lines, key=lambda line: line.values[-1])
+    parts += [_line(rates, line, across, up, above=line is top) for line in lines]
     parts.append(f'<text class="axis" x="{_LEFT:g}" y="14">{escape(unit)}</text>')
     place = f'x="{(_LEFT + width - _RIGHT) / 2:g}" y="{height - 8:g}" text-anchor="middle"'
     parts.append(f'<text class="axis" {place}>requests sent per second</text></svg>')
     return "".join(parts)
 
 
-def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale) -> str:
+def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale, *, above: bool) -> str:
     points = [(across(rate), up(value)) for rate, value in zip(rates, line.values, strict=True)]
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(
@@ -116,5 +117,5 @@ def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale) -> str
     )
     x, y = points[-1]
     kind = "label strong" if line.strong else "label"
-    name = f'<text class="{kind}" x="{x - 8:.1f}" y="{y - 8:.1f}" text-anchor="end">{escape(line.name)}</text>'
+    name = f'<text class="{kind}" x="{x - 8:.1f}" y="{y + (-8 if above else 18):.1f}" text-anchor="end">{escape(line.name)}</text>'
     return f'<polyline class="front" points="{corners}"/>{dots}{name}'
