@@ -117,5 +117,6 @@ def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale, *, abo
     )
     x, y = points[-1]
     kind = "label strong" if line.strong else "label"
-    name = f'<text class="{kind}" x="{x - 8:.1f}" y="{y + (-8 if above else 18):.1f}" text-anchor="end">{escape(line.name)}</text>'
+    place = f'x="{x - 8:.1f}" y="{y + (-8 if above else 18):.1f}" text-anchor="end"'
+    name = f'<text class="{kind}" {place}>{escape(line.name)}</text>'
     return f'<polyline class="front" points="{corners}"/>{dots}{name}'
