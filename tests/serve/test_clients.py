@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-http = pytest.importorskip("tritonclient.http")
-grpc = pytest.importorskip("tritonclient.grpc")
+import tritonclient.grpc as grpc
+import tritonclient.http as http
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])

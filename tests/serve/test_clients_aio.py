@@ -6,9 +6,8 @@ import asyncio
 
 import numpy as np
 import pytest
-
-http = pytest.importorskip("tritonclient.http.aio")
-grpc = pytest.importorskip("tritonclient.grpc.aio")
+import tritonclient.grpc.aio as grpc
+import tritonclient.http.aio as http
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])

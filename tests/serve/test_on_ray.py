@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import tritonclient.http as http
 
 import burnish
 from tests.artifact.made import tiny_images
 from tests.serve.conftest import free_port
 
-http = pytest.importorskip("tritonclient.http")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'"),

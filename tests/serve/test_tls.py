@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import tritonclient.grpc as grpc
 
 from burnish.core.errors import RecipeError
 from burnish.serve.run import Options, serve
@@ -78,7 +79,6 @@ def test_it_is_said_before_a_model_is_loaded(artifact, pair, tmp_path):
 
 
 def test_https_and_grpcs_with_a_key(artifact, pair, tmp_path):
-    grpc = pytest.importorskip("tritonclient.grpc")
     keys = tmp_path / "keys"
     keys.write_text(KEY + "\n")
     http_port, grpc_port = free_port(), free_port()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +34,15 @@ def load_movie_snippets(data: str | Path | None = None) -> tuple[list[str], NDAr
     `data` is the archive or a folder that holds it; else BURNISH_VADER, else the cache folder.
     Raises `MissingData`, `BadData`.
     """
-    ratings = _rated(_archive(data), _FILE)
+    [ratings] = _rated(_archive(data), _FILE)
     labels = np.array([rating > 0 for rating in ratings.values()], np.int64)
     return list(ratings), labels
 
 
 def load_other_sentences(data: str | Path | None = None) -> list[str]:
     """Sentences of product reviews, tweets and editorials, each once, none of them a film review."""
-    path = _archive(data)
-    films = _rated(path, _FILE)
-    return list({text: None for name in _OTHERS for text in _rated(path, name) if text not in films})
+    films, *others = _rated(_archive(data), _FILE, *_OTHERS)
+    return list({text: None for ratings in others for text in ratings if text not in films})
 
 
 def _archive(data: str | Path | None) -> Path:
@@ -53,21 +53,25 @@ def _archive(data: str | Path | None) -> Path:
     return locate(what, given=path / _ARCHIVE, help=command) if path.is_dir() else path
 
 
-def _rated(path: Path, name: str) -> dict[str, float]:
-    """Text -> mean rating of one file of the archive; the first of equal texts counts."""
+def _rated(path: Path, *names: str) -> list[dict[str, float]]:
+    """Text -> mean rating, for every file of the archive named; the first of equal texts counts."""
+    return [_ratings(data, f"{path}, {name}") for name, data in zip(names, _read(path, names), strict=True)]
+
+
+def _ratings(data: bytes, where: str) -> dict[str, float]:
     ratings: dict[str, float] = {}
-    for number, line in enumerate(_read(path, name).decode("utf-8").splitlines(), start=1):
+    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
         fields = line.split("\t")
         if len(fields) != 3:
-            raise BadData("a line has not three fields", where=f"{path}, {name}, line {number}")
+            raise BadData("a line has not three fields", where=f"{where}, line {number}")
         ratings.setdefault(fields[2], float(fields[1]))
     return ratings
 
 
-def _read(path: Path, name: str) -> bytes:
+def _read(path: Path, names: Sequence[str]) -> list[bytes]:
     try:
         with tarfile.open(path) as outer, tarfile.open(fileobj=io.BytesIO(_member(outer, _INNER))) as inner:
-            return _member(inner, name)
+            return [_member(inner, name) for name in names]
     except (tarfile.TarError, KeyError, EOFError, OSError) as error:
         raise BadData(
             "this is not the archive of vaderSentiment 3.3.2", where=str(path), why=str(error), help="fetch it again"

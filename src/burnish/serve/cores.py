@@ -3,7 +3,8 @@
 The plan: a worker gets as many cores as it has threads, those that the fewest threads of other workers were given
 so far, and its threads stay there. As long as the threads of all workers are no more than the
 cores, nobody disturbs anybody; beyond that the load is spread evenly. The process that talks to the clients is
-not bound: it takes what is left.
+not bound: it takes what is left. A plan is of one process: two services on a machine get their cores from outside
+(`taskset`, a container), and this one only divides what it was given. A plan without cores binds nobody.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Engine:
         self.watch = Watches([self.tally, *([watch] if watch else [])])
         self._threads = threads or self.manifest.threads
         self._lag = Lag()
-        self._cores = cores or Cores.of_machine()
+        self._cores = cores or Cores(())
         self._idle: list[Lane] = []
         self._lanes: list[Lane] = []
         self._waiting: dict[int, _Waiting] = {}

@@ -28,6 +28,7 @@ def never(_small: Hashable, _large: Hashable) -> bool:
 
 def padded(
     bucket: Hashable,
+    alone: Sequence[Ask],
     waiting: Mapping[Hashable, Sequence[Ask]],
     fits: Fits,
     profile: Profile,
@@ -36,9 +37,10 @@ def padded(
 ) -> tuple[Hashable, list[Ask]] | None:
     """A batch with requests of several buckets, `bucket` among them, behind the bucket it runs as; else None.
 
-    The one that saves the most device time over separate batches, while `bucket` keeps its share.
+    The one that saves the most device time over separate batches, while `bucket` keeps its share of what it would
+    get `alone`.
     """
-    alone = choose(Queue.of(waiting[bucket]), now, profile.of(bucket), max_rows)
+    enough = min(sum(ask.rows for ask in alone), max_rows // 2)
     best, least = None, 0.0
     targets = [bucket, *(other for other in waiting if fits(bucket, other))]
     for target in sorted(targets, key=lambda found: profile.of(found).likely(1))[:_TARGETS]:
@@ -50,7 +52,7 @@ def padded(
         rows: dict[Hashable, int] = {}
         for ask in asks:
             rows[ask.bucket] = rows.get(ask.bucket, 0) + ask.rows
-        if len(rows) < 2 or rows.get(bucket, 0) < min(sum(ask.rows for ask in alone), max_rows // 2):
+        if len(rows) < 2 or rows.get(bucket, 0) < enough:
             continue
         apart = sum(profile.of(found).likely(count) for found, count in rows.items())
         saved = apart - profile.of(target).likely(sum(rows.values()))

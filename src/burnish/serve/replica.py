@@ -15,7 +15,7 @@ from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import ProtocolError
 from burnish.serve.repository import Models
-from burnish.serve.run import NO_TARGET_S, Options
+from burnish.serve.run import Options
 from burnish.serve.service import Service
 
 
@@ -36,11 +36,9 @@ class Replica:
     """`lifespan` starts and ends the models; HTTP is answered by `App`. A host may `start` them before."""
 
     def __init__(self, models: Models, options: Options, keys: Keys) -> None:
-        target_s = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
-
         def make(model: str, version: str, folder: Path) -> Engine:
             del model, version
-            return Engine(folder, options.limits, target_s=target_s, threads=options.threads)
+            return Engine(folder, options.limits, target_s=options.target_s, threads=options.threads)
 
         self._service = _Fixed(lambda: models, make)
         pages = {"/": home, "/openapi.json": openapi}

@@ -26,7 +26,7 @@ from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
-from burnish.serve.tls import read_tls
+from burnish.serve.tls import Tls, read_tls
 
 
 class Options(Noun):
@@ -46,32 +46,44 @@ class Options(Noun):
     limits: Limits = Field(default_factory=Limits)
     patience: Patience = Field(default_factory=Patience, description="time and room for a client's part")
 
+    @property
+    def target_s(self) -> float:
+        """Time that a request has which names none."""
+        return self.latency_target_ms / 1000 if self.latency_target_ms else _NO_TARGET_S
+
 
 _OTHER_FILES = 256
 """Open files that are not connections."""
 
-NO_TARGET_S = 30.0
+_NO_TARGET_S = 30.0
 """Time that a request has where nobody named a target."""
 
 
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
     find_models(paths)
-    Keys.read(options.api_keys)
-    read_tls(options.tls_certificate, options.tls_key)
+    keys = Keys.read(options.api_keys)
+    tls = read_tls(options.tls_certificate, options.tls_key)
     with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(paths, options, door, say))
+        runner.run(_serve(paths, options, keys, tls, door, say))
 
 
-async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, say: Callable[[str], None]) -> None:
+async def _serve(
+    paths: Sequence[Path],
+    options: Options,
+    keys: Keys,
+    tls: Tls | None,
+    door: socket.socket,
+    say: Callable[[str], None],
+) -> None:
     metrics = Metrics(options.latency_target_ms)
-    target = options.latency_target_ms / 1000 if options.latency_target_ms else NO_TARGET_S
-
     cores = Cores.of_machine()
 
     def make(model: str, version: str, folder: Path) -> Engine:
         watch = metrics.watch(model, version, instances=options.limits.instances)
-        return Engine(folder, options.limits, target_s=target, threads=options.threads, watch=watch, cores=cores)
+        return Engine(
+            folder, options.limits, target_s=options.target_s, threads=options.threads, watch=watch, cores=cores
+        )
 
     service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say))
     metrics.show_versions(service.index)
@@ -83,14 +95,12 @@ async def _serve(paths: Sequence[Path], options: Options, door: socket.socket, s
             say(f"{name} {version}: workers on cores {' and '.join(','.join(map(str, own)) for own in engine.cores)}")
     if cores.crowded:
         say("several workers share a core; --threads 1 or fewer --instances keep them apart")
-    keys = Keys.read(options.api_keys)
     app = App(
         service,
         max_body=options.max_body,
         keys=keys,
         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
     )
-    tls = read_tls(options.tls_certificate, options.tls_key)
     most = _room(options.max_connections)
     grpc = None
     try:

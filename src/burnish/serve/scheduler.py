@@ -145,7 +145,7 @@ class Scheduler:
             self._refuse(list(queue), now, step)
             return
         if self.share and len(self._waiting) > 1 and len(asks) < self.limits.max_batch:
-            together = padded(bucket, self._waiting, self.fits, self.profile, now, self.limits.max_batch)
+            together = padded(bucket, asks, self._waiting, self.fits, self.profile, now, self.limits.max_batch)
             if together is not None:
                 self._begin(*together, now, step)
                 return

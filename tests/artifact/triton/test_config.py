@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tritonclient.grpc as grpc
+from google.protobuf import text_format
 
 from burnish.artifact.triton.config import config_text
 from burnish.artifact.triton.tuning import Tuning
@@ -13,8 +15,6 @@ from burnish.core.signature import Signature, TensorSpec
 from burnish.testing import image_signature
 from burnish.testing.backends import sequence_signature
 
-text_format = pytest.importorskip("google.protobuf.text_format")
-grpc = pytest.importorskip("tritonclient.grpc")
 model_config_pb2 = grpc.model_config_pb2
 
 

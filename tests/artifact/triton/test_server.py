@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tritonclient.grpc as grpc
+import tritonclient.http as http
 
 import burnish
 from burnish.cli.export import export
@@ -29,8 +31,6 @@ from burnish.workloads.workload import Workload
 from tests.artifact.made import make, tiny_images, tiny_sequences
 from tests.serve.conftest import free_port
 
-http = pytest.importorskip("tritonclient.http")
-grpc = pytest.importorskip("tritonclient.grpc")
 pytestmark = pytest.mark.slow
 
 PACKAGES = ("nvidia-pytriton==0.7.0", "onnxruntime", "openvino")
