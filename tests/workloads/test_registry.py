@@ -17,6 +17,13 @@ def test_a_builtin_by_name_with_settings():
     assert get("digits", seed=3).name == "digits"
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_builtin(here):
+    (here / "digits").mkdir()
+    assert get("digits").name == "digits"
+    with pytest.raises(UnknownName, match="no workload"):
+        get("./digits")
+
+
 def test_settings_are_checked_before_anything_is_loaded():
     with pytest.raises(RecipeError, match=r"unknown setting 'sed' of the workload digits\nhelp: did you mean 'seed'"):
         get("digits", sed=3)

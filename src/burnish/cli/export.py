@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from burnish.artifact.triton.tuning import Tuning, tune
-from burnish.artifact.triton.write import Exported
+from burnish.artifact.triton.write import Exported, check_place
 from burnish.artifact.triton.write import export as write
 from burnish.cli.console import print_line, print_note
 from burnish.core.errors import UnknownName, did_you_mean
@@ -22,6 +22,7 @@ def export(
     """Body of the command. Raises `BurnishError`."""
     if to not in _FORMS:
         raise UnknownName(f"unknown form {to!r}", where="--to", help=did_you_mean(to, _FORMS))
+    check_place(out)
     target_s = None if target_ms is None else target_ms / 1000
     models = {
         name: Exported(versions, _tuning(name, versions, max_batch, target_s, instances))

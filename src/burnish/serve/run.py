@@ -24,6 +24,7 @@ from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
+from burnish.serve.rollout.settings import read_rollout
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 from burnish.serve.tls import Tls, read_tls
@@ -60,8 +61,9 @@ _NO_TARGET_S = 30.0
 
 
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`."""
-    find_models(paths)
+    """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`, `RecipeError`."""
+    for versions in find_models(paths).values():
+        read_rollout(versions)
     keys = Keys.read(options.api_keys)
     tls = read_tls(options.tls_certificate, options.tls_key)
     with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

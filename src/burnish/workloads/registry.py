@@ -1,6 +1,6 @@
 """Workloads by name: a built-in or plugin, the user's own function, or a model folder.
 
-- `digits`: what the door knows
+- `digits`: what the door knows, also where a folder has that name (`./digits` is the folder)
 - `package.module:function`: called with the settings, must return a `Workload`
 - a folder with config.json: a Hugging Face text classifier, with `data=` (see `from_folder`)
 - a file `.onnx`: a trained model, with `data=` (see `from_onnx`)
@@ -40,6 +40,9 @@ def get(name: str, **settings: Any) -> Workload:
 
 
 def _maker(name: str) -> Callable[..., object]:
+    if name in WORKLOADS.names():
+        known: Callable[..., object] = WORKLOADS.get(name)
+        return known
     path = Path(name).expanduser()
     if (path / "config.json").is_file():
         from burnish.workloads.from_folder import from_folder

@@ -4,6 +4,7 @@ import pytest
 
 from burnish.core.errors import RecipeError
 from burnish.serve.rollout.settings import Rollout, read_rollout
+from burnish.serve.run import Options, serve
 
 
 def test_the_file_beside_the_versions(tmp_path):
@@ -30,3 +31,13 @@ def test_the_file_beside_the_versions(tmp_path):
 def test_a_bad_field_is_one_clear_error(settings, message):
     with pytest.raises(RecipeError, match=message):
         Rollout.parse(settings, where="rollout.yaml")
+
+
+def test_a_bad_file_is_an_error_before_anything_starts(artifact, tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "1").symlink_to(artifact)
+    (tmp_path / "tiny" / "rollout.yaml").write_text("candidat: 1\n")
+    said: list[str] = []
+    with pytest.raises(RecipeError, match="did you mean 'candidate'"):
+        serve([tmp_path], Options(port=0, grpc_port=None), said.append)
+    assert said == []

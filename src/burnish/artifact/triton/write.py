@@ -54,7 +54,7 @@ def export(models: Mapping[str, Exported], out: Path) -> tuple[str, ...]:
     A folder that is already there is replaced only if this function wrote it. Raises `OutputError`,
     `ArtifactError` on a damaged artifact and on versions that do not take the same inputs, `Unsupported`.
     """
-    _may_replace(out)
+    check_place(out)
     found = {name: _manifests(name, model) for name, model in models.items()}
     with new_folder(out) as folder:
         for name, model in models.items():
@@ -67,7 +67,8 @@ def export(models: Mapping[str, Exported], out: Path) -> tuple[str, ...]:
     return tuple(sorted({needs(manifest) for manifests in found.values() for manifest in manifests.values()}))
 
 
-def _may_replace(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Raises `OutputError` when something is there that `export` did not write."""
     with explain_io(out):
         taken = out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MARK).is_file()
     if taken:
