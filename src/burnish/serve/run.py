@@ -96,7 +96,7 @@ async def _serve(
             say(f"{name} {version}: {(engine.alone and 'every request alone: ' + engine.alone) or 'ready'}")
             say(f"{name} {version}: workers on cores {' and '.join(','.join(map(str, own)) for own in engine.cores)}")
     if cores.crowded:
-        say("several workers share a core; --threads 1 or fewer --instances keep them apart")
+        say("workers share cores: fewer models, --instances or --threads keep them apart")
     app = App(
         service,
         max_body=options.max_body,
