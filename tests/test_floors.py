@@ -29,10 +29,10 @@ TOP = len(FLOORS) - 1
 
 WRAPPERS = {
     "PIL": "data/images.py",
-    "aiohttp": "serve/load/client.py",
     "google.protobuf": "serve/grpc/schema.py",
     "google.protobuf.message": "backends/onnx_file.py serve/grpc/schema.py",
     "grpc": "serve/grpc/server.py",
+    "httptools": "serve/load/wire.py",
     "matplotlib": "report/plots.py",
     "nncf": "model/fake_quant.py",
     "onnx": "backends/onnx_file.py",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from burnish.core.errors import BadData, BadRequest, ServiceError
 from burnish.serve.load import arrivals
-from burnish.serve.load.client import describe, random_bodies
+from burnish.serve.load.client import describe, random_bodies, run
 from burnish.serve.load.summary import Reply, Summary, summarize
 from burnish.serve.load.sweep import knee, until_the_knee
+from burnish.serve.load.wire import Wires
 from burnish.serve.protocol.rest import HEADER_LENGTH, parse_request
 
 
@@ -95,3 +97,89 @@ def test_a_load_on_a_real_service_counts_every_request(service, capsys):
     assert [item["rate"] for item in last["runs"]] == [40.0, 80.0]
     for item in last["runs"]:
         assert item["answered"] == item["requests"] > 10 and not item["refusals"]
+
+
+class Scripted:
+    """A server that answers the n-th connection with the n-th script: bytes for every request, then the end."""
+
+    def __init__(self, *scripts: Sequence[bytes]) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[bytes] = []
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for answer in self.scripts.pop(0):
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                self.asked.append(head + await reader.readexactly(size))
+                writer.write(answer)
+        finally:
+            writer.close()
+
+    def load(self, count: int, patience_s: float = 5.0) -> list[int]:
+        """Statuses of that many requests, sent one after the other."""
+
+        async def ask() -> list[int]:
+            server = await asyncio.start_server(self.talk, "127.0.0.1", 0)
+            async with server:
+                port = server.sockets[0].getsockname()[1]
+                wires = Wires(f"http://127.0.0.1:{port}/v2/x")
+                found = []
+                for _ in range(count):
+                    answer = asyncio.get_running_loop().create_future()
+                    wires.send(wires.render((b"body", {"a": "b"})), answer.set_result)
+                    found.append(await asyncio.wait_for(answer, patience_s))
+                await wires.close()
+                await asyncio.sleep(0.01)  # the server's side hears of it
+                return found
+
+        return asyncio.run(ask())
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+BUSY = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n"
+
+
+def test_a_connection_is_kept_and_its_requests_are_whole():
+    server = Scripted([OK, BUSY, OK])
+    assert server.load(3) == [200, 429, 200]
+    assert all(asked.startswith(b"POST /v2/x HTTP/1.1\r\nhost: 127.0.0.1:") for asked in server.asked)
+    assert all(asked.endswith(b"a: b\r\ncontent-length: 4\r\n\r\nbody") for asked in server.asked)
+
+
+@pytest.mark.parametrize("broken", [b"", OK[:-1], b"who is there?\r\n\r\n"])
+def test_a_request_without_a_whole_answer_is_0_and_the_next_has_a_connection_of_its_own(broken):
+    server = Scripted([broken], [OK])
+    assert server.load(2) == [0, 200]
+
+
+def test_an_answer_that_ends_the_connection_counts():
+    server = Scripted([OK.replace(b"\r\n", b"\r\nconnection: close\r\n", 1), OK], [OK])
+    assert server.load(2) == [200, 200]
+
+
+def test_nobody_listens_is_a_status_not_an_error():
+    replies = asyncio.run(run("http://127.0.0.1:9/x", [(b"", {})], [0.0, 0.01], patience_s=5.0, tell=lambda _n: None))
+    assert [reply.status for reply in replies] == [0, 0]
+
+
+def test_what_never_answers_is_given_up():
+    async def ask() -> list[Reply]:
+        async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.5)
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        found = await run(f"http://127.0.0.1:{port}/x", [(b"", {})], [0.0], patience_s=0.1, tell=lambda _n: None)
+        await asyncio.sleep(0.6)
+        server.close()
+        return found
+
+    assert [reply.status for reply in asyncio.run(ask())] == [0]
+
+
+@pytest.mark.parametrize("url", ["ftp://x/y", "127.0.0.1:8000", "http://"])
+def test_what_is_no_url_is_an_error(url):
+    with pytest.raises(ServiceError, match="http://"):
+        Wires(url)

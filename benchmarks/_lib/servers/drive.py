@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import aiohttp
 
 from _lib.servers.server import Server, Settings
 from _lib.servers.work import Work
@@ -36,25 +33,8 @@ class Live:
 
     def closed_loop(self, clients: int, seconds: float) -> float:
         """Answers per second of clients that send the next request when the last one is answered."""
-        return asyncio.run(self._closed(clients, seconds))
-
-    async def _closed(self, clients: int, seconds: float) -> float:
-        data, headers = self.server.body(self.work, self.work.rows[0])
-        url = self.server.url(self.port)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-            async def one(until: float) -> int:
-                count = 0
-                while time.monotonic() < until:
-                    async with session.post(url, data=data, headers=headers) as answer:
-                        await answer.read()
-                        count += answer.status == 200
-                return count
-
-            await asyncio.gather(*(one(time.monotonic() + 1.0) for _ in range(clients)))
-            began = time.monotonic()
-            counts = await asyncio.gather(*(one(began + seconds) for _ in range(clients)))
-            return sum(counts) / (time.monotonic() - began)
+        body = self.server.body(self.work, self.work.rows[0])
+        return asyncio.run(client.in_turn(self.server.url(self.port), body, clients=clients, seconds=seconds))
 
 
 def with_server(

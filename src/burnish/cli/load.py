@@ -12,9 +12,10 @@ from burnish.core.errors import RecipeError, ServiceError
 from burnish.core.files import write_text
 from burnish.report.load_page import render_load
 from burnish.serve.load import arrivals
-from burnish.serve.load.client import Body, describe, model_names, random_bodies, run
+from burnish.serve.load.client import describe, model_names, random_bodies, run
 from burnish.serve.load.summary import Summary, summarize
 from burnish.serve.load.sweep import at_rates, knee, until_the_knee
+from burnish.serve.load.wire import Body
 
 PATTERNS = ("poisson", "bursts")
 _PATIENCE = 20.0

@@ -27,6 +27,7 @@ from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.rollout.settings import read_rollout
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
+from burnish.serve.settle import settle
 from burnish.serve.tls import Tls, read_tls
 
 
@@ -112,6 +113,7 @@ async def _serve(
             say(f"listening on grpc://{options.host}:{port}")
         say(f"listening on http{'s' if tls else ''}://{options.host}:{door.getsockname()[1]}/v2")
         entrance = Door(options.patience, most=most, max_body=options.max_body)
+        settle()
         await Server(app, entrance, tls=tls, drain_s=options.drain_s).serve(sockets=[door])
     finally:
         if grpc is not None:

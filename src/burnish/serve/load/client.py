@@ -1,23 +1,31 @@
-"""Sends requests when they are due. aiohttp is imported here and nowhere else."""
+"""Sends requests when they are due, or one after the other, and asks a service what it has."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import json
 import math
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-import aiohttp
 import numpy as np
 
 from burnish.core.errors import BadRequest, ServiceError
 from burnish.serve.load.summary import Reply
+from burnish.serve.load.wire import Body, Wires
 from burnish.serve.protocol.datatypes import numpy_type, to_bytes
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
 
-Body = tuple[bytes, dict[str, str]]
-"""A request and its headers."""
+_MOST = 1 << 20
+"""Bytes of metadata that are read."""
+
+_PATIENCE_S = 10.0
 
 
 async def run(
@@ -25,35 +33,60 @@ async def run(
 ) -> list[Reply]:
     """Send `bodies` in turn, one at each moment of `due`. `tell` hears of each that is done.
 
-    Nothing holds a request back: neither a connection limit nor one that is still on its way.
+    Nothing holds a request back: neither a connection limit nor one that is still on its way. What has no
+    answer `patience_s` after the last one was sent is given up.
     """
+    wires = Wires(url)
+    requests = [wires.render(body) for body in bodies]
     replies: list[Reply] = []
-    timeout = aiohttp.ClientTimeout(total=patience_s)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        start = time.monotonic() + 0.05
+    complete = asyncio.Event()
+    start = time.monotonic() + 0.05
 
-        async def one(moment: float, body: Body) -> None:
-            status = 0
-            try:
-                async with session.post(url, data=body[0], headers=body[1]) as answer:
-                    await answer.read()
-                    status = answer.status
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            replies.append(Reply(due=moment, done=time.monotonic() - start, status=status))
-            tell(1)
+    def done(moment: float, status: int) -> None:
+        replies.append(Reply(due=moment, done=time.monotonic() - start, status=status))
+        tell(1)
+        if len(replies) == len(due):
+            complete.set()
 
-        tasks: set[asyncio.Task[None]] = set()
-        for number, moment in enumerate(due):
-            wait = start + moment - time.monotonic()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            task = asyncio.ensure_future(one(moment, bodies[number % len(bodies)]))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        await asyncio.gather(*tasks)
+    for number, moment in enumerate(due):
+        wait = start + moment - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        wires.send(requests[number % len(requests)], partial(done, moment))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(complete.wait(), patience_s)
+    await wires.close()
     return replies
+
+
+async def in_turn(url: str, body: Body, *, clients: int, seconds: float) -> float:
+    """Answers with a result per second of clients who ask again when they are answered, after a second to warm up."""
+    wires = Wires(url)
+    request = wires.render(body)
+    begin = time.monotonic() + 1.0
+    ended = asyncio.Event()
+    counted = asked = 0
+
+    def again(status: int) -> None:
+        nonlocal counted, asked
+        now = time.monotonic()
+        asked -= 1
+        counted += status == 200 and begin <= now < begin + seconds
+        if now < begin + seconds:
+            ask()
+        elif not asked:
+            ended.set()
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        wires.send(request, again)
+
+    for _ in range(clients):
+        ask()
+    await ended.wait()
+    await wires.close()
+    return counted / seconds
 
 
 async def describe(url: str) -> dict[str, Any]:
@@ -68,16 +101,29 @@ async def model_names(url: str) -> list[str]:
 
 
 async def _ask(method: str, url: str) -> Any:
+    request = urllib.request.Request(url, method=method)
     try:
-        async with aiohttp.ClientSession() as session, session.request(method, url) as answer:
-            found = await answer.json(content_type=None)
-            if answer.status != 200:
-                raise ServiceError(f"the service says: {found.get('error', answer.status)}", where=url)
-            return found
-    except (aiohttp.ClientError, ValueError) as error:
+        return json.loads(await asyncio.to_thread(_read, request))
+    except urllib.error.HTTPError as error:
+        with error:
+            raise ServiceError(f"the service says: {_told(error.read(_MOST), error.code)}", where=url) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ServiceError(
             "no service answers there", where=url, why=str(error), help="start one: burnish serve ARTIFACT"
         ) from None
+
+
+def _read(request: urllib.request.Request) -> bytes:
+    with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+        return bytes(answer.read(_MOST))
+
+
+def _told(body: bytes, status: int) -> str:
+    """The error in a body of the protocol's form, else the status."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return str(status)
 
 
 def random_bodies(metadata: dict[str, Any], sizes: Sequence[int], *, count: int = 16, seed: int = 0) -> list[Body]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from burnish.artifact.load import Model, load
+from burnish.serve.settle import settle
 from burnish.serve.worker.slab import Slab, Window, lay_out
 
 MESSAGE_BYTES = 1 << 16
@@ -47,6 +48,7 @@ def _serve(server: socket.socket) -> None:
                 if model is not None:
                     model.close()
                 model = load(asked["open"], threads=asked["threads"])
+                settle()
                 answer: dict[str, Any] = {"ready": True}
                 handed = None
             else:
