@@ -114,6 +114,23 @@ def test_one_that_breaks_the_model_does_not_spoil_its_neighbours(artifact, image
         np.testing.assert_allclose(answer["scores"], scores[number : number + 1], rtol=1e-4, atol=1e-5)
 
 
+def test_the_most_urgent_answer_of_a_batch_comes_first(artifact, images, scores):
+    async def body(engine):
+        order = []
+
+        async def ask(number, timeout_s):
+            answer = await engine.infer({"image": images[number : number + 1]}, timeout_s=timeout_s)
+            order.append(number)
+            return answer["scores"]
+
+        answers = await asyncio.gather(*(ask(number, 60.0 - 10.0 * number) for number in range(4)))
+        return order, np.concatenate(answers)
+
+    order, answers = on(artifact, body)
+    np.testing.assert_allclose(answers, scores[:4], rtol=1e-4, atol=1e-5)
+    assert order[-3:] == [3, 2, 1]  # the first one found the device idle and went alone
+
+
 def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact, images, scores):
     async def body(engine):
         waiting = [asyncio.ensure_future(engine.infer({"image": images[i : i + 1]})) for i in range(6)]

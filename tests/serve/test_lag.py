@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+import pytest
+
 from burnish.serve.lag import Lag
 
 
-def test_nothing_is_reserved_before_enough_was_seen():
+def filled(*seconds: float) -> Lag:
     lag = Lag()
-    for _ in range(31):
-        lag.add(0.01)
-    assert lag.reserve(1.0) == 0.0
+    for second in seconds:
+        lag.add(second)
+    return lag
+
+
+def test_only_the_way_is_reserved_before_enough_was_seen():
+    assert filled(*[0.01] * 31).reserve(1.0) == pytest.approx(0.02)
 
 
 def test_the_tail_is_reserved_and_never_more_than_a_quarter():
-    lag = Lag()
-    for number in range(320):
-        lag.add(0.002 if number % 10 else 0.008)
-    assert lag.reserve(1.0) == 0.008
+    lag = filled(*(0.002 if number % 10 else 0.008 for number in range(320)))
+    assert lag.reserve(1.0) == pytest.approx(0.008 + 0.02)
     assert lag.reserve(0.02) == 0.005
     for _ in range(256):
         lag.add(0.001)
-    assert lag.reserve(1.0) == 0.001
+    assert lag.reserve(1.0) == pytest.approx(0.001 + 0.02)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,9 +30,6 @@ from burnish.serve.shapes import Arrays, Bucket, Shapes
 from burnish.serve.watch import Tally, Watch, Watches
 
 _KEEP_S = 30.0
-_HOPS = 3
-"""Turns of the event loop from the engine's answer to the socket: the request's task, who waits for it, the write."""
-
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
 
@@ -58,7 +56,8 @@ class _Waiting:
     inputs: Arrays
     sizes: dict[str, int]
     answer: asyncio.Future[dict[str, Array]]
-    ready: float = 0.0
+    probe: Callable[[], object] | None = None
+    """Called when its task has the answer and is about to write it."""
 
 
 class Engine:
@@ -164,7 +163,8 @@ class Engine:
             raise
         else:
             self.watch.answered(time.monotonic() - now, failed=False)
-            self._written(waiting.ready, _HOPS)
+            if waiting.probe is not None:
+                waiting.probe()
             return outputs
         finally:
             self._waiting.pop(ask.id, None)
@@ -289,22 +289,28 @@ class Engine:
         task.add_done_callback(self._restarts.discard)
 
     def _scatter(self, members: list[_Waiting], outputs: Arrays) -> None:
-        """Give everyone their rows, copied out of the shared memory."""
-        place, now = 0, time.monotonic()
+        """Give everyone their rows, copied out of the shared memory; the most urgent answer is written first."""
+        place = 0
+        own: list[tuple[_Waiting, slice]] = []
         for member in members:
-            rows = slice(place, place + member.ask.rows)
-            place = rows.stop
-            if not member.answer.done():
-                member.ready = now
-                own = {name: array[rows] for name, array in outputs.items()}
-                member.answer.set_result(self.shapes.cut(own, member.sizes))
+            own.append((member, slice(place, place + member.ask.rows)))
+            place += member.ask.rows
+        own = [(member, rows) for member, rows in own if not member.answer.done()]
+        own.sort(key=lambda item: item[0].ask.deadline)
+        if own:
+            self._probe([member for member, _ in own])
+        for member, rows in own:
+            found = {name: array[rows] for name, array in outputs.items()}
+            member.answer.set_result(self.shapes.cut(found, member.sizes))
 
-    def _written(self, ready: float, hops: int) -> None:
-        """Note how long an answer took, when the event loop has gone round as often as it takes to write it."""
-        if hops:
-            asyncio.get_running_loop().call_soon(self._written, ready, hops - 1)
-        else:
+    def _probe(self, members: list[_Waiting]) -> None:
+        """Learn how long the first answer takes to the socket: until the second one's turn, else the next round's."""
+        ready, loop = time.monotonic(), asyncio.get_running_loop()
+
+        def written() -> None:
             self._lag.add(time.monotonic() - ready)
+
+        members[min(1, len(members) - 1)].probe = written if len(members) > 1 else partial(loop.call_soon, written)
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:

@@ -98,16 +98,30 @@ class App:
     async def _run(
         self, model: str, version: str, request: InferRequest, headers: dict[str, str], receive: Receive
     ) -> Any:
-        """The answer, unless the client goes away first: then the request leaves its queue."""
-        running = asyncio.ensure_future(self._service.infer(model, version, request, headers))
+        """The answer, unless the client goes away first: then the request leaves its queue.
+
+        The request is run by this very task: every task between the engine and the socket would be one more turn
+        of the event loop in which all answers of a batch wait for each other.
+        """
+        running = asyncio.current_task()
+        assert running is not None, "called outside of a task"
+        waiting = True
+
+        def left(_gone: asyncio.Future[Any]) -> None:
+            if waiting:
+                running.cancel()
+
         gone = asyncio.ensure_future(receive())
+        gone.add_done_callback(left)
         try:
-            await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                return running.result()
-            running.cancel()
-            raise Gone
+            return await self._service.infer(model, version, request, headers)
+        except asyncio.CancelledError:
+            if not gone.done():
+                raise
+            running.uncancel()
+            raise Gone from None
         finally:
+            waiting = False
             gone.cancel()
 
     async def _change(self, model: str, what: str, body: bytes | bytearray) -> None:
