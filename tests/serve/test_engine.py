@@ -13,17 +13,25 @@ import pytest
 from burnish.core.errors import ArtifactError
 from burnish.serve.ask import Reason
 from burnish.serve.cores import Cores
-from burnish.serve.engine import Engine, Refused, RunFailed
+from burnish.serve.engine import Engine
 from burnish.serve.lane import Lane, Ran
+from burnish.serve.pending import Refused, RunFailed
 from burnish.serve.scheduler import Limits
 from burnish.serve.watch import Watch, Watches
 
 
-def on(artifact: Path, body: Callable[[Engine], Awaitable[Any]], *, target_s: float = 30.0, **limits: Any) -> Any:
+def on(
+    artifact: Path,
+    body: Callable[[Engine], Awaitable[Any]],
+    *,
+    target_s: float = 30.0,
+    watch: Watch | None = None,
+    **limits: Any,
+) -> Any:
     """Run `body` with a started engine."""
 
     async def run() -> Any:
-        engine = Engine(artifact, Limits(**{"max_batch": 4, **limits}), target_s=target_s, threads=1)
+        engine = Engine(artifact, Limits(**{"max_batch": 4, **limits}), target_s=target_s, threads=1, watch=watch)
         await engine.start()
         try:
             return await body(engine)
@@ -222,14 +230,10 @@ def test_padding_and_the_time_of_workers_are_told(artifact, images):
         def worked(self, instance, held_s, ran_s):
             self.worked_.append((instance, held_s, ran_s))
 
-    async def body(engine):
-        heard = Heard()
-        engine.watch = heard
-        await engine.infer({"image": images[:2]})
-        return heard.filled_, heard.worked_
-
-    filled, ((instance, held, ran),) = on(artifact, body)
-    assert filled == [(2 * 3 * 12 * 12, 2 * 3 * 12 * 12)]
+    heard = Heard()
+    on(artifact, lambda engine: engine.infer({"image": images[:2]}), watch=heard)
+    ((instance, held, ran),) = heard.worked_
+    assert heard.filled_ == [(2 * 3 * 12 * 12, 2 * 3 * 12 * 12)]
     assert instance == 0 and 0 < ran < held
 
 

@@ -12,8 +12,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ Parts = Mapping[str, Sequence[Array]]
 class Ran:
     """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong.
 
-    `seconds` is the model's own time, without the way there and back.
+    `seconds` is the model's own time, `busy_s` that from the sent batch to the heard answer.
     """
 
     outputs: Mapping[str, Array]
     seconds: float = 0.0
+    busy_s: float = 0.0
     error: str = ""
     died: bool = False
 
@@ -52,6 +54,7 @@ class Lane:
         self._slab = Slab()
         self._window = Window()
         self._done: Callable[[Ran], None] | None = None
+        self._sent = 0.0
         self.lost: Callable[[], None] = lambda: None
         """Called when the process dies while it has nothing to do."""
 
@@ -91,7 +94,7 @@ class Lane:
         handed = self._slab.reserve(size)
         for name, place in self._slab.arrays(layout).items():
             fill(place, parts[name])
-        self._done = done
+        self._done, self._sent = done, time.monotonic()
         self._send({"run": layout}, handed)
 
     def stop(self) -> None:
@@ -147,4 +150,4 @@ class Lane:
     def _tell(self, ran: Ran) -> None:
         done, self._done = self._done, None
         if done is not None:
-            done(ran)
+            done(replace(ran, busy_s=time.monotonic() - self._sent))

@@ -16,7 +16,8 @@ from burnish.core.errors import ArtifactError, RecipeError
 from burnish.serve.about import config, metadata
 from burnish.serve.ask import Reason
 from burnish.serve.checks import checked, outputs
-from burnish.serve.engine import Engine, Refused, RunFailed, Stopped
+from burnish.serve.engine import Engine
+from burnish.serve.pending import Refused, RunFailed, Stopped
 from burnish.serve.protocol.messages import InferAnswer, InferRequest, ProtocolError
 from burnish.serve.repository import Models
 from burnish.serve.rollout.rollouts import Make, Rollouts

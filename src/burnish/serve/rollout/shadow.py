@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from burnish.serve.engine import Engine, Refused, RunFailed, Stopped
+from burnish.serve.engine import Engine
+from burnish.serve.pending import Refused, RunFailed, Stopped
 from burnish.serve.shapes import Arrays
 
 BUSY = "busy"
