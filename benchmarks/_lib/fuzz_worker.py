@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from _lib.fuzzing import Input, make
+from burnish.serve.grpc.messages import parse_request as parse_message
 from burnish.serve.grpc.schema import decode
-from burnish.serve.grpc.server import parse_request as parse_message
 from burnish.serve.http.body import read_body
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.protocol.rest import dump_json, parse_json, parse_request

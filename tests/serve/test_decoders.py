@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from burnish.serve.grpc.messages import parse_request as parse_message
 from burnish.serve.grpc.schema import MAX_FIELDS, MESSAGES, decode
-from burnish.serve.grpc.server import parse_request as parse_message
 from burnish.serve.http.body import read_body
 from burnish.serve.protocol.datatypes import DATATYPES, MAX_STRINGS, from_json
 from burnish.serve.protocol.messages import InferRequest, ProtocolError

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
-import numpy as np
 
 from burnish.core.errors import RecipeError
+from burnish.serve.grpc.messages import parse_request, render_answer
 from burnish.serve.grpc.schema import MESSAGES, SERVICE, decode
 from burnish.serve.keys import Keys
-from burnish.serve.protocol.datatypes import (
-    MAX_TEXT,
-    check_shape,
-    check_text,
-    datatype_of,
-    from_bytes,
-    numpy_type,
-    strings,
-    to_bytes,
-    whole_numbers,
-)
-from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
-from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
+from burnish.serve.protocol.datatypes import MAX_TEXT
+from burnish.serve.protocol.messages import ProtocolError
 from burnish.serve.service import Service
 from burnish.serve.tls import Tls
 
@@ -42,21 +30,6 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-_CONTENTS = {
-    "BOOL": "bool_contents",
-    "INT8": "int_contents",
-    "INT16": "int_contents",
-    "INT32": "int_contents",
-    "INT64": "int64_contents",
-    "UINT8": "uint_contents",
-    "UINT16": "uint_contents",
-    "UINT32": "uint_contents",
-    "UINT64": "uint64_contents",
-    "FP32": "fp32_contents",
-    "FP64": "fp64_contents",
-    "BYTES": "bytes_contents",
-}
-
 _OPEN = ("ServerLive", "ServerReady")
 """Calls that need no key."""
 
@@ -249,70 +222,3 @@ def _without_labels(found: dict[str, Any]) -> dict[str, Any]:
 def _check_parameters(request: Any) -> None:
     if set(request.parameters) - {"unload_dependents"}:
         raise ProtocolError(400, "a model's settings and files cannot be given with a request")
-
-
-def parse_request(message: Any) -> InferRequest:
-    """A ModelInferRequest as a request. Raises `ProtocolError`."""
-    if len(message.inputs) > MAX_TENSORS or len(message.outputs) > MAX_TENSORS:
-        raise ProtocolError(400, f"more than {MAX_TENSORS} inputs or outputs")
-    raw = message.raw_input_contents
-    if raw and len(raw) != len(message.inputs):
-        raise ProtocolError(400, f"{len(raw)} raw contents for {len(message.inputs)} inputs")
-    inputs: dict[str, Array] = {}
-    datatypes: dict[str, str] = {}
-    for number, tensor in enumerate(message.inputs):
-        check_text("the name of an input", tensor.name)
-        if tensor.name in inputs:
-            raise ProtocolError(400, f"input {tensor.name!r} is given twice")
-        shape = check_shape(tensor.name, list(tensor.shape))
-        if raw:
-            found = from_bytes(tensor.name, tensor.datatype, shape, memoryview(raw[number]))
-        else:
-            found = _typed(tensor, shape)
-        inputs[tensor.name], datatypes[tensor.name] = found, tensor.datatype
-    if not inputs:
-        raise ProtocolError(400, "the request has no inputs")
-    parameters = {
-        key: getattr(value, value.WhichOneof("choice") or "bool_param") for key, value in message.parameters.items()
-    }
-    return InferRequest(
-        inputs=inputs,
-        datatypes=datatypes,
-        id=check_text("the id", message.id),
-        outputs=tuple(Wanted(output.name) for output in message.outputs),
-        timeout_s=_whole(parameters, "timeout", 10**12) / 1e6,
-        priority=_whole(parameters, "priority", MAX_PRIORITY),
-        parameters=parameters,
-    )
-
-
-def render_answer(answer: InferAnswer) -> Any:
-    """An answer as a ModelInferResponse, tensors raw."""
-    response = MESSAGES["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
-    for name, array in answer.outputs.items():
-        response.outputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
-        response.raw_output_contents.append(bytes(to_bytes(array)))
-    return response
-
-
-def _typed(tensor: Any, shape: tuple[int, ...]) -> Array:
-    dtype = numpy_type(tensor.datatype)
-    field = _CONTENTS.get(tensor.datatype)
-    if field is None:
-        raise ProtocolError(400, f"input {tensor.name!r}: {tensor.datatype} travels raw only")
-    values = getattr(tensor.contents, field)
-    if tensor.datatype == "BYTES":
-        return strings(tensor.name, values, shape)
-    count = math.prod(shape)
-    if len(values) != count:
-        raise ProtocolError(400, f"input {tensor.name!r}: {len(values)} values where its shape takes {count}")
-    if dtype.kind in "iu":
-        return whole_numbers(tensor.name, tensor.datatype, values).reshape(shape)
-    return np.fromiter(values, dtype, count).reshape(shape)
-
-
-def _whole(parameters: dict[str, Any], key: str, most: int) -> int:
-    value = parameters.get(key, 0)
-    if type(value) is not int or not 0 <= value <= most:
-        raise ProtocolError(400, f"{key} must be a whole number from 0 to {most}")
-    return value
