@@ -16,8 +16,9 @@ def burnish(port: int) -> None:
     """uvicorn as `burnish serve` has it: with limits for every client."""
     import uvloop
 
+    from burnish.serve.http.door import Door
     from burnish.serve.http.patience import Patience
-    from burnish.serve.http.server import Door, Server
+    from burnish.serve.http.server import Server
 
     async def run() -> None:
         app = Application()

@@ -9,8 +9,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from burnish.serve.http.body import Room
+from burnish.serve.http.door import Door
 from burnish.serve.http.patience import Patience, Progress, Stage
-from burnish.serve.http.server import Door, Guarded
+from burnish.serve.http.server import Guarded
 from burnish.serve.protocol.messages import ProtocolError
 
 PATIENCE = Patience(idle_s=60, head_s=10, grace_s=20, bytes_per_s=1000)

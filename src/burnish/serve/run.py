@@ -17,9 +17,10 @@ from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine
 from burnish.serve.grpc.server import start_server
 from burnish.serve.http.app import App
+from burnish.serve.http.door import Door
 from burnish.serve.http.pages import home, openapi
 from burnish.serve.http.patience import Patience
-from burnish.serve.http.server import Door, Server
+from burnish.serve.http.server import Server
 from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models

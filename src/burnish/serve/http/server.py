@@ -19,53 +19,12 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from burnish.serve.http.patience import Patience, Progress, Stage
+from burnish.serve.http.door import Door
+from burnish.serve.http.patience import Progress, Stage
 from burnish.serve.protocol.rest import dump_json
 from burnish.serve.tls import Tls
 
 _HANDSHAKE_S = 10.0
-
-
-class Door:
-    """All connections: how many there may be, and which of them have not asked for anything yet."""
-
-    def __init__(self, patience: Patience, *, most: int, max_body: int) -> None:
-        self.patience = patience
-        self.max_body = max_body
-        self._most = most
-        self._all: set[Guarded] = set()
-        self._waiting: dict[Guarded, None] = {}
-
-    def admit(self, connection: Guarded) -> bool:
-        """Let one in; the one that has waited longest without a request goes when there is no room."""
-        if len(self._all) >= self._most:
-            longest = next(iter(self._waiting), None)
-            if longest is None:
-                return False
-            self.forget(longest)
-            longest.transport.abort()
-        self._all.add(connection)
-        self._waiting[connection] = None
-        return True
-
-    def asks(self, connection: Guarded) -> None:
-        """Its headers are complete."""
-        self._waiting.pop(connection, None)
-
-    def waits(self, connection: Guarded) -> None:
-        """It has its answer, and may ask again."""
-        if connection in self._all:
-            self._waiting[connection] = None
-
-    def forget(self, connection: Guarded) -> None:
-        """It is closed."""
-        self._all.discard(connection)
-        self._waiting.pop(connection, None)
-
-    def sweep(self, now: float) -> None:
-        """Close whoever takes too long."""
-        for connection in tuple(self._all):
-            connection.check(now)
 
 
 class Guarded(HttpToolsProtocol):
@@ -145,6 +104,10 @@ class Guarded(HttpToolsProtocol):
         """Refuse in the protocol's form."""
         del msg
         self._refuse(*self._fault)
+
+    def abort(self) -> None:
+        """Close it now."""
+        self.transport.abort()
 
     def check(self, now: float) -> None:
         """End the connection if its client takes too long."""

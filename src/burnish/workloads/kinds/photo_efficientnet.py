@@ -63,7 +63,7 @@ def photo_efficientnet(
             outputs=(TensorSpec(name="logits", dtype="float32", shape=("batch", 10)),),
         ),
         served=(Served(batch=1),),
-        fit=FitSettings(epochs=2, batch_size=32, learning_rate=1e-3, warmup=0.2),
+        fit=FitSettings(epochs=4, batch_size=32, learning_rate=1e-3, warmup=0.2),
         labels=CLASSES,
         preprocessing=str(prepare),
         licence="weights: Apache-2.0 (TensorFlow authors); data: CIFAR-10, research use",
