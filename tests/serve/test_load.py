@@ -179,7 +179,16 @@ def test_what_never_answers_is_given_up():
     assert [reply.status for reply in asyncio.run(ask())] == [0]
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "127.0.0.1:8000", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/y", "file:///etc/hostname", "127.0.0.1:8000", "http://", "http://[x", "http://a:b"]
+)
 def test_what_is_no_url_is_an_error(url):
-    with pytest.raises(ServiceError, match="http://"):
+    with pytest.raises(ServiceError, match="no URL"):
         Wires(url)
+    with pytest.raises(ServiceError, match="no URL"):
+        asyncio.run(describe(url))
+
+
+def test_no_requests_take_no_time():
+    found = asyncio.run(run("http://127.0.0.1:9/x", [(b"", {})], [], patience_s=1e9, tell=lambda _n: None))
+    assert found == []

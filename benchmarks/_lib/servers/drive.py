@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from _lib.servers.server import Server, Settings
 from _lib.servers.work import Work
 from burnish.serve.load import client
 from burnish.serve.load.summary import Summary, summarize
+from burnish.serve.load.wire import Body, Wires
 
 _PATIENCE_S = 5.0
 
@@ -34,7 +36,26 @@ class Live:
     def closed_loop(self, clients: int, seconds: float) -> float:
         """Answers per second of clients that send the next request when the last one is answered."""
         body = self.server.body(self.work, self.work.rows[0])
-        return asyncio.run(client.in_turn(self.server.url(self.port), body, clients=clients, seconds=seconds))
+        return asyncio.run(self._closed(body, clients, seconds))
+
+    async def _closed(self, body: Body, clients: int, seconds: float) -> float:
+        wires = Wires(self.server.url(self.port))
+        request = wires.render(body)
+
+        async def one(until: float) -> int:
+            count = 0
+            while time.monotonic() < until:
+                answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+                wires.send(request, answer.set_result)
+                count += await answer == 200
+            return count
+
+        await asyncio.gather(*(one(time.monotonic() + 1.0) for _ in range(clients)))
+        began = time.monotonic()
+        counts = await asyncio.gather(*(one(began + seconds) for _ in range(clients)))
+        rate = sum(counts) / (time.monotonic() - began)
+        await wires.close()
+        return rate
 
 
 def with_server(

@@ -22,6 +22,7 @@ from burnish.serve.replica import Replica
 from burnish.serve.replicas import Replicas, ongoing
 from burnish.serve.repository import Models, find_models
 from burnish.serve.run import Options
+from burnish.serve.settle import settle
 
 NAME = "burnish"
 _UP_S, _DOWN_S, _LOOK_S = 5.0, 120.0, 10.0
@@ -116,6 +117,7 @@ def _deploy(models: Models, options: Options, keys: Keys, settings: dict[str, An
         async def __init__(self) -> None:  # type: ignore[misc]  # Ray awaits it
             self.replica = Replica(models, options, keys)
             await self.replica.start()
+            settle()
 
         def __serve_build_asgi_app__(self) -> Replica:
             return self.replica

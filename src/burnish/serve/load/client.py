@@ -18,7 +18,7 @@ import numpy as np
 
 from burnish.core.errors import BadRequest, ServiceError
 from burnish.serve.load.summary import Reply
-from burnish.serve.load.wire import Body, Wires
+from burnish.serve.load.wire import Body, Wires, check_url
 from burnish.serve.protocol.datatypes import numpy_type, to_bytes
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
 
@@ -53,40 +53,11 @@ async def run(
         if wait > 0:
             await asyncio.sleep(wait)
         wires.send(requests[number % len(requests)], partial(done, moment))
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(complete.wait(), patience_s)
+    if due:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(complete.wait(), patience_s)
     await wires.close()
     return replies
-
-
-async def in_turn(url: str, body: Body, *, clients: int, seconds: float) -> float:
-    """Answers with a result per second of clients who ask again when they are answered, after a second to warm up."""
-    wires = Wires(url)
-    request = wires.render(body)
-    begin = time.monotonic() + 1.0
-    ended = asyncio.Event()
-    counted = asked = 0
-
-    def again(status: int) -> None:
-        nonlocal counted, asked
-        now = time.monotonic()
-        asked -= 1
-        counted += status == 200 and begin <= now < begin + seconds
-        if now < begin + seconds:
-            ask()
-        elif not asked:
-            ended.set()
-
-    def ask() -> None:
-        nonlocal asked
-        asked += 1
-        wires.send(request, again)
-
-    for _ in range(clients):
-        ask()
-    await ended.wait()
-    await wires.close()
-    return counted / seconds
 
 
 async def describe(url: str) -> dict[str, Any]:
@@ -101,6 +72,7 @@ async def model_names(url: str) -> list[str]:
 
 
 async def _ask(method: str, url: str) -> Any:
+    check_url(url)
     request = urllib.request.Request(url, method=method)
     try:
         return json.loads(await asyncio.to_thread(_read, request))
@@ -114,7 +86,9 @@ async def _ask(method: str, url: str) -> Any:
 
 
 def _read(request: urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+    """The body of an answer; like the load itself it does not go through a proxy."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=_PATIENCE_S) as answer:
         return bytes(answer.read(_MOST))
 
 

@@ -1,14 +1,14 @@
 """Connections that send ready-made requests and read status codes. httptools is imported here and nowhere else.
 
-A load generator's own work is part of every latency it measures, and it shares the machine with what it
-measures: a general HTTP client costs 0.3 ms a request, as much as a whole answer of the service.
+A load generator's own work is part of every latency it measures, and it may share the machine with what it
+measures. So requests are made ready before, and nothing of an answer is kept but its status.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
@@ -21,15 +21,25 @@ Done = Callable[[int], None]
 """Hears the HTTP status of an answer that has been read to its end, 0 when there was none."""
 
 
+def check_url(url: str) -> SplitResult:
+    """The parts of an http or https URL. Raises `ServiceError` when it is none."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ServiceError(f"no URL: {url!r}", help="give one as http://127.0.0.1:8000")
+    return parts
+
+
 class Wires:
     """Keep-alive connections to one URL, opened when none is free; their number has no limit."""
 
     def __init__(self, url: str) -> None:
         """Raises `ServiceError` when this is no http or https URL."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServiceError(f"no URL: {url!r}", help="give one as http://127.0.0.1:8000")
-        self._host, self._secure = parts.hostname, parts.scheme == "https"
+        parts = check_url(url)
+        self._host, self._secure = str(parts.hostname), parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._line = f"POST {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
         self._free: list[_Wire] = []
