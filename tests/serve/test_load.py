@@ -183,9 +183,9 @@ def test_what_never_answers_is_given_up():
     "url", ["ftp://x/y", "file:///etc/hostname", "127.0.0.1:8000", "http://", "http://[x", "http://a:b"]
 )
 def test_what_is_no_url_is_an_error(url):
-    with pytest.raises(ServiceError, match="no URL"):
+    with pytest.raises(ServiceError, match="not an http or https URL"):
         Wires(url)
-    with pytest.raises(ServiceError, match="no URL"):
+    with pytest.raises(ServiceError, match="not an http or https URL"):
         asyncio.run(describe(url))
 
 

@@ -80,8 +80,9 @@ async def _ask(method: str, url: str) -> Any:
         with error:
             raise ServiceError(f"the service says: {_told(error.read(_MOST), error.code)}", where=url) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
         raise ServiceError(
-            "no service answers there", where=url, why=str(error), help="start one: burnish serve ARTIFACT"
+            "no service answers there", where=url, why=str(why), help="start one: burnish serve ARTIFACT"
         ) from None
 
 

@@ -29,7 +29,7 @@ def check_url(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise ServiceError(f"no URL: {url!r}", help="give one as http://127.0.0.1:8000")
+        raise ServiceError(f"not an http or https URL: {url!r}", help="give one as http://127.0.0.1:8000")
     return parts
 
 
