@@ -7,6 +7,7 @@ codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,14 @@ class _Commands(TyperGroup):
         """Commands in the order they are written here."""
         del ctx
         return list(self.commands)
+
+
+class Device(enum.StrEnum):
+    """What trains."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 app = typer.Typer(
@@ -91,6 +100,7 @@ def optimize(
     out: Annotated[Path | None, typer.Option(help="Output folder; runs/NAME otherwise.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Every core otherwise.")] = None,
+    device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what is cached; do nothing.")] = False,
 ) -> None:
     """Make a model fast and small inside a budget: passes, measurements, artifact, report.
@@ -116,6 +126,7 @@ def optimize(
         out=out,
         seed=seed,
         threads=threads,
+        device=None if device is None else device.value,
         dry_run=dry_run,
     )
 

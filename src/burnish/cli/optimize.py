@@ -31,10 +31,13 @@ def optimize(
     out: Path | None,
     seed: int | None,
     threads: int | None,
+    device: str | None,
     dry_run: bool,
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
-    recipe, workload = prepare(target, data=data, budget=budget, overrides=overrides, seed=seed, threads=threads)
+    recipe, workload = prepare(
+        target, data=data, budget=budget, overrides=overrides, seed=seed, threads=threads, device=device
+    )
     folder = out or Path("runs") / workload.name
     with RichProgress() as progress:
         run = Run(
@@ -65,6 +68,7 @@ def prepare(
     overrides: tuple[str, ...] = (),
     seed: int | None = None,
     threads: int | None = None,
+    device: str | None = None,
 ) -> tuple[Recipe, Workload]:
     """The recipe and the workload that the command line names. Raises `BurnishError`."""
     given = {"data": data} if data else {}
@@ -86,5 +90,5 @@ def prepare(
         print_note(
             "no recipe was given; this one was composed from what tracing finds:\n\n" + to_yaml(recipe.to_dict())
         )
-    changes = {"budget": budget, "seed": seed, "threads": threads}
+    changes = {"budget": budget, "seed": seed, "threads": threads, "device": device}
     return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None}), workload

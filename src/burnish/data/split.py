@@ -21,6 +21,8 @@ Tensors = dict[str, Tensor]
 Prepare = Callable[[Tensors], Tensors]
 Augment = Callable[[Tensors, torch.Generator], Tensors]
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -37,6 +39,9 @@ class Split:
 
     `inputs`: name -> array [N, ...]; `targets`: array [N, ...]; `lengths`: int array [N] when rows
     differ in length (batches are then made of rows of similar length).
+
+    `prepare` and `augment` get tensors on the device that the batch is made for, and answer there;
+    what they draw comes from a generator of the processor, the same for every device.
     """
 
     inputs: Arrays
@@ -73,26 +78,33 @@ class Split:
             lengths=lengths,
         )
 
-    def batch(self, rows: NDArray[np.integer], generator: torch.Generator | None = None) -> Batch:
-        """These rows as model inputs; augmented when a generator is given."""
-        inputs: Tensors = {k: torch.from_numpy(np.ascontiguousarray(a[rows])) for k, a in self.inputs.items()}
+    def batch(
+        self,
+        rows: NDArray[np.integer],
+        generator: torch.Generator | None = None,
+        *,
+        device: torch.device = _CPU,
+    ) -> Batch:
+        """These rows as model inputs on `device`; augmented when a generator is given. `rows` stay on the processor."""
+        inputs: Tensors = {k: _tensor(array[rows], device) for k, array in self.inputs.items()}
         if generator is not None and self.augment is not None:
             inputs = self.augment(inputs, generator)
         if self.prepare is not None:
             inputs = self.prepare(inputs)
-        targets = torch.from_numpy(np.ascontiguousarray(self.targets[rows]))
-        return Batch(inputs=inputs, targets=targets, rows=torch.from_numpy(np.asarray(rows)))
+        return Batch(
+            inputs=inputs, targets=_tensor(self.targets[rows], device), rows=torch.from_numpy(np.asarray(rows))
+        )
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
+    def in_order(self, batch_size: int, *, device: torch.device = _CPU) -> Iterator[Batch]:
         """Every row once, first to last, never augmented."""
         for start in range(0, len(self), batch_size):
-            yield self.batch(np.arange(start, min(start + batch_size, len(self))))
+            yield self.batch(np.arange(start, min(start + batch_size, len(self))), device=device)
 
-    def shuffled(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+    def shuffled(self, batch_size: int, *, seed: int, epoch: int, device: torch.device = _CPU) -> Iterator[Batch]:
         """One training epoch: every row once (a last batch of one row is dropped), augmented."""
         for index, rows in enumerate(self.order(batch_size, seed=seed, epoch=epoch)):
             generator = torch.Generator().manual_seed(mix_seed(seed, epoch, index))
-            yield self.batch(rows, generator)
+            yield self.batch(rows, generator, device=device)
 
     def order(self, batch_size: int, *, seed: int, epoch: int) -> list[NDArray[np.integer]]:
         """Row numbers of each batch of an epoch; the same for the same seed and epoch."""
@@ -121,6 +133,10 @@ class Split:
             whole.update(f"{name}:{array.dtype}:{array.shape};".encode())
             whole.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
         return whole.hexdigest()
+
+
+def _tensor(rows: NDArray[np.generic], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rows)).to(device)
 
 
 def mix_seed(seed: int, epoch: int, index: int) -> int:

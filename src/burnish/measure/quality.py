@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -42,9 +43,9 @@ def predict_module(module: nn.Module, split: Split, batch_size: int = 64) -> Arr
     """The first output of a torch module for every row of the split, in order, on its own device."""
     tensor = next(itertools.chain(module.parameters(), module.buffers()), None)
     parts = []
-    for batch in split.in_order(batch_size):
-        inputs = batch.inputs if tensor is None else {k: v.to(tensor.device) for k, v in batch.inputs.items()}
-        parts.append(predict(module, inputs)[0].float().cpu().numpy())
+    device = torch.device("cpu") if tensor is None else tensor.device
+    for batch in split.in_order(batch_size, device=device):
+        parts.append(predict(module, batch.inputs)[0].float().cpu().numpy())
     return _join(parts)
 
 

@@ -164,6 +164,22 @@ def _quiet() -> Iterator[Any]:
 
 
 @cache
+def missing_on(device: str) -> str:
+    """Why modules with nodes cannot be trained on `device` ("cpu", "cuda"); empty where they can.
+
+    On a GPU NNCF builds an extension first, which takes a minute and needs CUDA's compiler.
+    """
+    if device == "cpu":
+        return ""
+    with _quiet() as nncf:
+        try:
+            nncf.torch.force_build_cuda_extensions()
+        except (nncf.InstallationError, RuntimeError) as error:
+            return _first_line(error)
+    return ""
+
+
+@cache
 def _load_kernels() -> None:
     """Build and load NNCF's kernels now, and collect the thread pool that it does that in.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from burnish.core.doors import BACKENDS, PASSES
 from burnish.core.errors import RecipeError, did_you_mean
@@ -64,6 +64,7 @@ class Recipe(Noun):
     served: tuple[Served, ...] = ()
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="0 is every core")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="what trains; auto is a GPU if any")
 
     def build_passes(self) -> list[Pass]:
         """All passes, checked. Raises `RecipeError`."""

@@ -37,6 +37,7 @@ from burnish.pipeline.screen import screen
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.workbench import Workbench
+from burnish.train.device import choose_device, device_name
 from burnish.workloads.workload import Workload
 
 Extras = Callable[[Ledger], Mapping[str, bytes]]
@@ -66,7 +67,8 @@ class Run:
         self.passes = self.recipe.build_passes()
         self.budget = parse_budget(self.recipe.budget, self.workload.metric.name)
         check_quality(self.budget, self.workload.metric)
-        self.machine: Machine = fingerprint()
+        device = choose_device(self.recipe.device)
+        self.machine: Machine = fingerprint(accelerator=device_name(device) if device.type != "cpu" else "")
         self.threads = self.recipe.threads or self.machine.cores
         self.cache = VariantCache(cache_root())
         self.served = self.recipe.served or self.workload.served
@@ -199,6 +201,7 @@ class Run:
     def _context(self) -> Context:
         return context_of(
             self.workload,
+            fit=self.workload.fit.model_copy(update={"device": self.recipe.device}),
             seed=self.recipe.seed,
             machine=self.machine.label,
             threads=self.threads,

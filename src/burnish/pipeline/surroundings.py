@@ -12,6 +12,7 @@ from burnish.core.progress import Progress
 from burnish.core.signature import Served
 from burnish.measure.quality import predict_module
 from burnish.passes.base import Context
+from burnish.train.settings import FitSettings
 from burnish.workloads.workload import Workload
 
 _EXAMPLES = 4
@@ -20,6 +21,7 @@ _EXAMPLES = 4
 def context_of(
     workload: Workload,
     *,
+    fit: FitSettings,
     seed: int,
     machine: str,
     threads: int,
@@ -46,7 +48,7 @@ def context_of(
         loss=workload.loss,
         score=score,
         seed=seed,
-        fit=workload.fit,
+        fit=fit,
         progress=progress,
         measured_on=", ".join([machine, f"{threads} threads", target, *(shape.label for shape in served)]),
     )

@@ -7,7 +7,6 @@ and ends with the same bits as one that was left alone.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from burnish.core.progress import Progress, Task
 from burnish.data.split import Batch, Split, mix_seed
 from burnish.model.weights import state
 from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, run_key, save_checkpoint
+from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.optimizers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from burnish.train.precision import Precision, choose_precision
 from burnish.train.schedules import factor
@@ -50,6 +50,7 @@ class FitResult(Noun):
     steps: int
     seconds: float
     precision_reason: str
+    device: str
     stopped: str
 
 
@@ -93,7 +94,7 @@ def fit(
     progress: Progress,
     label: str = "fit",
 ) -> FitResult:
-    """Train `module` in place, on the device it is on.
+    """Train `module` in place, on the device that the settings name; afterwards it is where it was.
 
     `score` rates the module after each epoch, for early stop and `keep_best`; without it the last
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
@@ -108,17 +109,16 @@ def fit(
     if settings.patience and score is None:
         raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
     began = time.monotonic()
-    optimizer = build_optimizer(module, settings)
-    device = next(module.parameters()).device
+    device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
-    run = _Run(module, objective, settings, optimizer, precision, total)
-    key = run_key(module, split, settings, seed, precision.name) if checkpoint else ""
-    before = _resume(run, checkpoint, key, progress) if checkpoint else 0.0
-    done = min(total, len(run.history) * per_epoch)
     stopped = "all epochs done"
-    with _own_randomness(device), progress.task(label, total) as bar:
+    with moved(module, device), repeatable(device), progress.task(label, total) as bar:
+        run = _Run(module, objective, settings, build_optimizer(module, settings), precision, total)
+        key = run_key(module, split, settings, seed, f"{precision.name} on {device.type}") if checkpoint else ""
+        before = _resume(run, checkpoint, key, progress) if checkpoint else 0.0
+        done = min(total, len(run.history) * per_epoch)
         bar.advance(done)
         while done < total:
             if run.out_of_patience():
@@ -127,7 +127,7 @@ def fit(
             epoch = len(run.history)
             torch.manual_seed(mix_seed(seed, epoch, -2))
             steps = range(done, min(done + per_epoch, total))
-            batches = split.shuffled(settings.batch_size, seed=seed, epoch=epoch)
+            batches = split.shuffled(settings.batch_size, seed=seed, epoch=epoch, device=device)
             loss = _train_epoch(run, steps, batches, bar)
             _check_weights(module, epoch)
             value = score(module) if score else None
@@ -137,8 +137,8 @@ def fit(
             done = steps.stop
             if checkpoint:
                 _write(run, checkpoint, key, before + time.monotonic() - began)
-    if run.best is not None:
-        module.load_state_dict(run.best)
+        if run.best is not None:
+            module.load_state_dict(run.best)
     return FitResult(
         epochs_run=done / per_epoch,
         history=tuple(run.history),
@@ -146,6 +146,7 @@ def fit(
         steps=done,
         seconds=before + time.monotonic() - began,
         precision_reason=precision.reason,
+        device=device_name(device),
         stopped=stopped,
     )
 
@@ -155,13 +156,11 @@ def _train_epoch(run: _Run, steps: range, batches: Iterator[Batch], bar: Task) -
     settings = run.settings
     run.module.train()
     trainable = [p for group in run.optimizer.param_groups for p in group["params"]]
-    device = trainable[0].device
     last = run.history[-1].score if run.history else None
     losses: list[Tensor] = []
     rows: list[Tensor] = []
     summed = 0.0
     for step, batch in zip(steps, batches, strict=False):
-        batch = _to(batch, device)
         rate = settings.learning_rate * factor(settings.schedule, step, total=run.total, warmup=settings.warmup)
         set_rate(run.optimizer, rate)
         with run.precision.autocast():
@@ -230,18 +229,3 @@ def _write(run: _Run, checkpoint: Path, key: str, seconds: float) -> None:
         seconds=seconds,
     )
     save_checkpoint(checkpoint, key, saved)
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
-    return Batch(inputs=inputs, targets=batch.targets.to(device, non_blocking=True), rows=batch.rows)
-
-
-@contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave torch's global generators as they were found."""
-    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield

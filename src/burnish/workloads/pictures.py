@@ -27,11 +27,11 @@ class CropAndFlip:
         image = inputs["image"]
         count, size = len(image), image.shape[2:]
         windows = F.pad(image, [self.padding] * 4).unfold(2, size[0], 1).unfold(3, size[1], 1)
-        top, left = torch.randint(0, 2 * self.padding + 1, (2, count), generator=generator)
-        cropped = windows[torch.arange(count), :, top, left]
+        top, left = torch.randint(0, 2 * self.padding + 1, (2, count), generator=generator).to(image.device)
+        cropped = windows[torch.arange(count, device=image.device), :, top, left]
         if self.flip:
             mirrored = torch.rand(count, generator=generator) < 0.5
-            cropped = torch.where(mirrored[:, None, None, None], cropped.flip(3), cropped)
+            cropped = torch.where(mirrored.to(image.device)[:, None, None, None], cropped.flip(3), cropped)
         return {"image": cropped}
 
 
@@ -44,7 +44,8 @@ class Normalize:
 
     def __call__(self, inputs: Tensors) -> Tensors:
         """Float32 batch of the same shape."""
-        mean, std = (255 * torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        device = inputs["image"].device
+        mean, std = (255 * torch.tensor(values).view(1, -1, 1, 1).to(device) for values in (self.mean, self.std))
         return {"image": (inputs["image"] - mean).div_(std)}
 
     def __str__(self) -> str:

@@ -102,8 +102,8 @@ class HideWords:
     def __call__(self, inputs: Tensors, generator: torch.Generator) -> Tensors:
         """A batch of the same shape and dtype."""
         ids = inputs["input_ids"]
-        hidden = torch.rand(ids.shape, generator=generator) < self.share
-        hidden &= ~torch.isin(ids, torch.tensor(self.spare, dtype=ids.dtype))
+        hidden = (torch.rand(ids.shape, generator=generator) < self.share).to(ids.device)
+        hidden &= ~torch.isin(ids, torch.tensor(self.spare, dtype=ids.dtype, device=ids.device))
         return {**inputs, "input_ids": torch.where(hidden, self.mask_id, ids)}
 
 

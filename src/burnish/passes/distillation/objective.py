@@ -83,11 +83,11 @@ class TeacherCache:
         if not bool(self._known[batch.rows].all()):
             fresh = _answers(self._teacher, batch)
             if not self._store:
-                self._store = [torch.zeros(len(self._known), *t.shape[1:], dtype=t.dtype) for t in fresh]
+                self._store = [t.new_zeros(len(self._known), *t.shape[1:]) for t in fresh]
             for store, value in zip(self._store, fresh, strict=True):
-                store[batch.rows] = value
+                store[batch.rows.to(store.device)] = value
             self._known[batch.rows] = True
-        return tuple(store[batch.rows] for store in self._store)
+        return tuple(store[batch.rows.to(store.device)] for store in self._store)
 
 
 @torch.no_grad()
@@ -114,5 +114,7 @@ def _mixed(
     known = batch.rows < labelled
     if not bool(known.any()):
         return total
+    share = float(known.float().mean())
+    known = known.to(total.device)
     on_labels = loss(tuple(output[known] for output in outputs), batch.targets[known])
-    return total + weights.labels * known.float().mean() * on_labels
+    return total + weights.labels * share * on_labels

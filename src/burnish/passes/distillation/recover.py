@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from torch import nn
@@ -9,6 +10,7 @@ from torch import nn
 from burnish.core.noun import Field
 from burnish.passes.base import Context
 from burnish.passes.distillation.objective import TeacherCache, Weights, distill_objective
+from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
 from burnish.train.objectives import task
 from burnish.train.settings import FitSettings
@@ -63,17 +65,20 @@ def recover(
         objective = distill_objective(guide, on_labels.loss, settings, cache, labelled=len(context.train))
     else:
         objective = on_labels
-    result = fit(
-        module,
-        rows,
-        objective=objective,
-        settings=settings.fit_settings(context.fit),
-        seed=context.seed,
-        score=context.score,
-        checkpoint=None if context.scratch is None else context.scratch / label.replace("/", "-of-").replace(" ", "-"),
-        progress=context.progress,
-        label=label,
-    )
+    chosen = settings.fit_settings(context.fit)
+    teaching = nullcontext() if guide is None else moved(guide, choose_device(chosen.device))
+    with teaching:
+        result = fit(
+            module,
+            rows,
+            objective=objective,
+            settings=chosen,
+            seed=context.seed,
+            score=context.score,
+            checkpoint=None if context.scratch is None else context.scratch / _file_name(label),
+            progress=context.progress,
+            label=label,
+        )
     module.eval()
     return {
         "epochs": result.epochs_run,
@@ -83,4 +88,9 @@ def recover(
         "seconds": round(result.seconds, 1),
         "teacher": settings.teacher and guide is not None,
         "precision": result.precision_reason,
+        "device": result.device,
     }
+
+
+def _file_name(label: str) -> str:
+    return label.replace("/", "-of-").replace(" ", "-")

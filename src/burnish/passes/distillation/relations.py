@@ -96,7 +96,7 @@ def _stages(module: nn.Module) -> dict[str, nn.Module]:
 
 def _feature_distance(student: Tensor, teacher: Tensor) -> Tensor:
     if student.shape[0] != teacher.shape[0]:
-        return torch.zeros(())
+        return student.new_zeros(())
     if student.dim() == 3 and student.shape[1] == teacher.shape[1]:
         return _relation_distance(student.unsqueeze(1), teacher.unsqueeze(1))
     if student.dim() > 3 and student.shape[2:] == teacher.shape[2:]:

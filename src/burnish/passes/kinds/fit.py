@@ -63,6 +63,7 @@ class Fit(Pass):
             "scores": [round(row.score, 5) for row in result.history if row.score is not None],
             "seconds": round(result.seconds, 1),
             "precision": result.precision_reason,
+            "device": result.device,
         }
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)

@@ -14,6 +14,7 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (20
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
+from burnish.train.device import choose_device
 
 
 class Quantize(Pass):
@@ -72,7 +74,7 @@ class Quantize(Pass):
         if trains:
             trained = copy.deepcopy(module)
             teacher = context.teacher if context.teacher is not None else variant.module
-            notes["recovery"] = recover(trained, context, self.recover, label="train int8", teacher=teacher)
+            notes["recovery"] = recover(trained, _trainable(context), self.recover, label="train int8", teacher=teacher)
             notes["qat score"] = round(qat := context.score(trained), 5)
             if self.method == "qat" or qat >= ptq:
                 module = trained
@@ -151,6 +153,16 @@ class Quantize(Pass):
                 help="another backend may do better, or lower min_coverage",
             )
         return coverage
+
+
+def _trainable(context: Context) -> Context:
+    """The context, with a device that can train the rounding."""
+    device = choose_device(context.fit.device)
+    why = fake_quant.missing_on(device.type)
+    if not why:
+        return context
+    context.progress.say(f"training with the rounding on the processor: {why}")
+    return replace(context, fit=context.fit.model_copy(update={"device": "cpu"}))
 
 
 def _changes(module: nn.Module, float_layers: list[str]) -> tuple[Change, ...]:
