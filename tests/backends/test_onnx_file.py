@@ -34,6 +34,14 @@ def test_ports_get_the_signature_names_and_notes_go():
     assert graph.node[0].doc_string == ""
 
 
+def test_shapes_noted_for_weights_go_and_others_stay():
+    """A tool that transposes a weight leaves its note behind, and then refuses its own file."""
+    noted = read_model(model())
+    noted.graph.value_info.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, [4, 2]) for n in ("w", "v_f"))
+    graph = read_model(tidy(noted.SerializeToString(), ["x"], ["y"])).graph
+    assert [item.name for item in graph.value_info] == ["v_f"]
+
+
 def test_another_number_of_ports_is_refused():
     with pytest.raises(Unsupported, match="1 inputs and 1 outputs"):
         tidy(model(), ["x", "z"], ["y"])

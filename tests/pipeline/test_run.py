@@ -296,6 +296,17 @@ def test_a_disk_that_fails_while_compiling(out: Path, monkeypatch: pytest.Monkey
     assert nothing_left(out)
 
 
+def test_a_bug_of_a_vendor_costs_its_candidate_and_not_the_run(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise LookupError("shapes differ\nand more lines")
+
+    monkeypatch.setattr("burnish.backends.kinds.onnxruntime._quantize", broken)
+    ledger = a_run(out, FIT, compile=Compile(backends=("eager", "onnxruntime"), target="eager")).execute().ledger
+    assert {str(point.backend) for point in ledger.points} == {"eager", "onnxruntime"}
+    assert [w for w in ledger.warnings if w.startswith("fit on onnxruntime dynamic: LookupError: shapes differ")]
+    assert not [w for w in ledger.warnings if "and more lines" in w]
+
+
 def test_an_output_folder_that_cannot_be_made(out: Path) -> None:
     out.parent.mkdir(exist_ok=True)
     out.write_text("a file")

@@ -15,6 +15,8 @@ from burnish.data.split import Split
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.fit import Fit
 from burnish.passes.kinds.quantize import Quantize
+from burnish.passes.pruning.explain import explain
+from burnish.passes.pruning.plan import Request, make_plan
 from burnish.train.device import choose_device, device_name, moved
 from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
@@ -114,6 +116,23 @@ def test_the_rounding_is_trained_there():
     assert outcome.notes["recovery"]["device"] == torch.cuda.get_device_name(0)
     assert {p.device.type for p in outcome.variant.module.parameters()} == {"cpu"}
     assert outcome.notes["qat score"] >= outcome.notes["score before"] - 0.05
+
+
+@gpu
+def test_channels_are_scored_there_as_on_the_processor():
+    """One and the same rows: each module's derivatives differ only by rounding."""
+    scores = []
+    for device in ("cpu", "cuda"):
+        context = replace(tiny.context(), fit=CUDA.model_copy(update={"device": device}))
+        work = tiny.trained()
+        graph, _ = explain(work.module, context.examples, (), True)
+        request = Request(
+            keep={"macs": 0.5}, criterion="taylor", ranking="global", max_ratio=0.9, round_to=0, score_rows=96
+        )
+        scores.append(make_plan(work, graph.groups, request, context).scores)
+        assert {p.device.type for p in work.module.parameters()} == {"cpu"}
+    for name, here in scores[0].items():
+        assert torch.allclose(here, scores[1][name], rtol=0.05, atol=float(here.max()) * 1e-3)
 
 
 @gpu

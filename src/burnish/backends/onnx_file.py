@@ -92,7 +92,8 @@ def attributes_of(node: Any) -> dict[str, Any]:
 def tidy(data: bytes, inputs: list[str], outputs: list[str]) -> bytes:
     """The same model under the names of a signature, without the exporter's notes on source files.
 
-    Outputs are renamed by position; inputs too, unless their names are those of the signature.
+    Outputs are renamed by position; inputs too, unless their names are those of the signature. Shapes noted
+    for weights go too: tools that transpose a weight leave the note as it was, and then refuse their own file.
     Raises `Unsupported` when the counts differ.
     """
     model = read_model(data)
@@ -107,6 +108,9 @@ def tidy(data: bytes, inputs: list[str], outputs: list[str]) -> bytes:
     if {port.name for port in ports} == set(inputs):
         inputs = [port.name for port in ports]
     mapping = dict(zip([p.name for p in (*ports, *graph.output)], (*inputs, *outputs), strict=True))
+    notes = [item for item in graph.value_info if item.name not in constants]
+    del graph.value_info[:]
+    graph.value_info.extend(notes)
     for item in (*graph.input, *graph.output, *graph.value_info):
         item.name = mapping.get(item.name, item.name)
     for node in graph.node:

@@ -127,7 +127,11 @@ class Workbench:
                     built.append(self.build(variant, backend, options))
                 except Unsupported as error:
                     where = f" ({error.where})" if error.where else ""
-                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what + where
+                    failed[_label(backend, options)] = error.what + where
+                except (BurnishError, OSError, MemoryError):
+                    raise
+                except Exception as error:  # a vendor's bug costs its candidate, not the run
+                    failed[_label(backend, options)] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         return built, failed
 
     def on_target(self, variant: Variant) -> list[Built]:
@@ -224,6 +228,10 @@ class Workbench:
             wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
             widths.append((0, max(0, wanted - array.shape[axis])))
         return np.pad(array, widths) if any(after for _, after in widths) else array
+
+
+def _label(backend: Backend, options: Mapping[str, Any]) -> str:
+    return " ".join([backend.name, *map(str, options.values())])
 
 
 def _why(error: BurnishError) -> str:

@@ -79,6 +79,24 @@ def test_a_latency_target_is_reached_on_what_is_measured() -> None:
     assert set(outcome.notes["saved_ms"]) == {"features.0 (x1)", "features.3 (x1)"}
 
 
+@pytest.mark.parametrize("ranking", ["global", "local"])
+def test_several_targets_are_all_kept(ranking: str) -> None:
+    """The time here goes with what is left of the first layer alone, the parameters lie in the second."""
+
+    def cost(variants: Sequence[Variant]) -> list[float]:
+        return [1.0 + widths(v.module)[0] for v in variants]
+
+    variant, context = tiny.trained(), tiny.context(cost=cost)
+    outcome = prune(latency=0.8, parameters=0.4, ranking=ranking)(variant, context)
+    before, after = cost([variant, outcome.variant])
+    assert after <= 0.8 * 1.03 * before
+    assert parameters(outcome.variant.module) <= 0.4 * parameters(variant.module)
+    assert outcome.notes["parameters kept"] <= 0.4
+    alone = prune(latency=0.8, ranking=ranking)(variant, context)
+    assert parameters(alone.variant.module) > parameters(outcome.variant.module)
+    assert "keep 40% of parameters and 80% of latency" in prune(latency=0.8, parameters=0.4).forecast()
+
+
 def test_a_latency_target_without_a_backend_says_so_before_any_work() -> None:
     with pytest.raises(RecipeError, match="needs a backend") as caught:
         prune(latency=0.5)(tiny.trained(), tiny.context())
@@ -158,7 +176,7 @@ def test_a_model_with_fake_quantize_nodes_is_unsupported() -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({}, "exactly one of ratio, parameters, macs, latency .given: none."),
+        ({}, "give ratio, or one or more of parameters, macs, latency .given: none."),
         ({"ratio": 0.5, "macs": 0.5}, "given: ratio, macs"),
         ({"ratio": 1.5}, "ratio: .*less than 1"),
         ({"ratio": 0}, "ratio: .*greater than 0"),

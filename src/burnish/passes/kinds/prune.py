@@ -1,11 +1,12 @@
 """Prune: takes whole channels, heads and hidden units out of the model.
 
 What leaves is chosen by a criterion (`taylor` knows the task, `l1` costs nothing), how much by a
-channel ratio or by a target in parameters, multiply-adds or measured latency on the backend that
-will serve. With a latency target each kind of layer is first timed at several widths there, because
-time does not follow multiply-adds. With `branches` a residual branch may go whole, its mean staying in its
-place: narrow networks get faster by layers, not by channels. Afterwards BatchNorm statistics are taken anew
-and the model is trained back, by default with the uncompressed model as teacher.
+channel ratio or by targets in parameters, multiply-adds and measured latency on the backend that
+will serve, one or several together. With a latency target each kind of layer is first timed at
+several widths there, because time does not follow multiply-adds. With `branches` a residual branch
+may go whole, its mean staying in its place: narrow networks get faster by layers, not by channels.
+Afterwards BatchNorm statistics are taken anew and the model is trained back, by default with the
+uncompressed model as teacher.
 
 Costs: the recovery training. Sources: DepGraph (CVPR 2023) for coupled layers, Molchanov et al.
 (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
@@ -58,10 +59,11 @@ class Prune(Pass):
     recover: Recover = Field(default_factory=Recover, description="training after the cut")
 
     @model_validator(mode="after")
-    def _one_amount(self) -> Prune:
-        given = [name for name in _AMOUNTS if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(_AMOUNTS)} (given: {', '.join(given) or 'none'})")
+    def _amounts(self) -> Prune:
+        given = list(self._keep)
+        if not given or ("ratio" in given and len(given) > 1):
+            shown = ", ".join(given) or "none"
+            raise ValueError(f"give ratio, or one or more of {', '.join(_AMOUNTS[1:])} (given: {shown})")
         if self.branches and self.steps > 1:
             raise ValueError("branches go in one step: leave out `steps`")
         CRITERIA.get(self.criterion)
@@ -74,9 +76,8 @@ class Prune(Pass):
 
     def forecast(self) -> str:
         """One line for the plan."""
-        amount = self._amount
-        kept = self._keep
-        what = f"remove {1 - kept:.0%} of channels" if amount == "ratio" else f"keep {kept:.0%} of {amount}"
+        kept = " and ".join(f"{share:.0%} of {amount}" for amount, share in self._keep.items())
+        what = f"keep {kept}" if self.ratio is None else f"remove {self.ratio:.0%} of channels"
         return f"{what} by {self.criterion}, {self.ranking} ranking; {self.recover.forecast()}"
 
     def __call__(self, variant: Variant, context: Context) -> Outcome:
@@ -112,8 +113,7 @@ class Prune(Pass):
         """One cut; the branches that went are added to `whole`: last layer -> the norm behind it."""
         graph, skipped = explain(work.module, context.examples, self.ignore, self.streams)
         request = Request(
-            amount=self._amount,
-            keep=self._keep ** (1 / self.steps),
+            keep={amount: share ** (1 / self.steps) for amount, share in self._keep.items()},
             criterion=self.criterion,
             ranking=self.ranking,
             max_ratio=self.max_ratio,
@@ -141,13 +141,10 @@ class Prune(Pass):
         return (batch for batch, _ in zip(drawn, range(count), strict=False))
 
     @property
-    def _amount(self) -> Amount:
-        return next(name for name in _AMOUNTS if getattr(self, name) is not None)
-
-    @property
-    def _keep(self) -> float:
-        value = float(getattr(self, self._amount))
-        return 1 - value if self._amount == "ratio" else value
+    def _keep(self) -> dict[Amount, float]:
+        """The share that stays of each amount that was given."""
+        given = {name: getattr(self, name) for name in _AMOUNTS if getattr(self, name) is not None}
+        return {name: 1 - value if name == "ratio" else value for name, value in given.items()}
 
 
 def _records(start: Variant, end: Variant, gone: Mapping[str, str]) -> tuple[Record, ...]:

@@ -18,6 +18,7 @@ from burnish.passes.pruning import costs, solver
 from burnish.passes.pruning.groups import Group
 from burnish.passes.pruning.scores import block_scores, gate_scores
 from burnish.passes.pruning.table import cut_to, measure_table
+from burnish.train.device import choose_device, moved
 
 Ranking = Literal["global", "local", "isomorphic"]
 Amount = Literal["ratio", "parameters", "macs", "latency"]
@@ -25,10 +26,9 @@ Amount = Literal["ratio", "parameters", "macs", "latency"]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to choose widths for. `keep` is the share that stays of `amount` (channels for "ratio")."""
+    """What to choose widths for. `keep` is the share that stays of each amount; "ratio", of channels, stands alone."""
 
-    amount: Amount
-    keep: float
+    keep: Mapping[Amount, float]
     criterion: str
     ranking: Ranking
     max_ratio: float
@@ -67,39 +67,70 @@ def make_plan(variant: Variant, groups: Sequence[Group], request: Request, conte
     scope = {group.name: _scope(group, request.ranking) for group in groups}
     if request.ranking == "isomorphic":
         scores = _scaled_by_scope(scores, scope)
-    if request.amount == "ratio":
-        widths = solver.by_ratio(scores, choices, scope, 1 - request.keep)
+    if "ratio" in request.keep:
+        widths = solver.by_ratio(scores, choices, scope, 1 - request.keep["ratio"])
         return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped)
 
-    def solve(cost: solver.Cost, target: float) -> solver.Widths:
+    def solve(cost: solver.Cost) -> solver.Widths:
         if request.ranking == "global":
-            return solver.greedy(scores, choices, cost, target)
-        return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, target)
+            return solver.greedy(scores, choices, cost, 0.0)
+        return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, 0.0)
 
-    if request.amount == "latency":
-        widths, notes = _by_latency(variant, groups, request, context, solve)
+    prices, notes = _prices(variant, groups, request, context)
+    if "latency" in prices:
+        widths, tried = _by_latency(variant, groups, request, context, prices, solve)
+        notes |= tried
     else:
-        widths, notes = _by_count(variant, groups, request, context, solve)
+        widths = solve(_excess(prices, request.keep))
+    notes |= {f"{name} kept": round(p.share(widths), 4) for name, p in prices.items() if name != "latency"}
     return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes)
 
 
-def _by_count(
-    variant: Variant,
-    groups: Sequence[Group],
-    request: Request,
-    context: Context,
-    solve: Callable[[solver.Cost, float], solver.Widths],
-) -> tuple[solver.Widths, dict[str, Any]]:
-    layers = (
-        costs.parameter_costs(variant.module, groups)
-        if request.amount == "parameters"
-        else costs.mac_costs(variant.module, groups, context.examples)
-    )
-    cost = costs.ProductCost(layers, {group.name: group.num_blocks for group in groups})
-    full = cost({})
-    widths = solve(cost, request.keep * full)
-    reached = cost(widths) / full
-    return widths, {f"{request.amount} kept": round(reached, 4)}
+@dataclass(frozen=True)
+class _Price:
+    """A cost of widths, and what the whole model costs."""
+
+    cost: solver.Cost
+    full: float
+
+    def share(self, widths: Mapping[str, int]) -> float:
+        return self.cost(widths) / self.full
+
+
+def _prices(
+    variant: Variant, groups: Sequence[Group], request: Request, context: Context
+) -> tuple[dict[Amount, _Price], dict[str, Any]]:
+    """What each wanted amount costs; the table of times goes into the notes."""
+    blocks = {group.name: group.num_blocks for group in groups}
+    found: dict[Amount, _Price] = {}
+    notes: dict[str, Any] = {}
+    for amount in request.keep:
+        if amount == "latency":
+            if context.cost is None:
+                raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
+            table, shown = measure_table(
+                variant, groups, context.examples, context.cost, context.progress, branches=request.branches
+            )
+            found[amount] = _Price(table, table.full_ms)
+            notes["saved_ms"] = shown
+            continue
+        layers = (
+            costs.parameter_costs(variant.module, groups)
+            if amount == "parameters"
+            else costs.mac_costs(variant.module, groups, context.examples)
+        )
+        cost = costs.ProductCost(layers, blocks)
+        found[amount] = _Price(cost, cost({}))
+    return found, notes
+
+
+def _excess(prices: Mapping[Amount, _Price], keep: Mapping[Amount, float]) -> solver.Cost:
+    """How far widths are above their targets, as a sum of shares; 0 where all are kept."""
+
+    def excess(widths: Mapping[str, int]) -> float:
+        return sum(max(0.0, price.share(widths) - keep[amount]) for amount, price in prices.items())
+
+    return excess
 
 
 def _by_latency(
@@ -107,31 +138,30 @@ def _by_latency(
     groups: Sequence[Group],
     request: Request,
     context: Context,
-    solve: Callable[[solver.Cost, float], solver.Widths],
+    prices: Mapping[Amount, _Price],
+    solve: Callable[[solver.Cost], solver.Widths],
 ) -> tuple[solver.Widths, dict[str, Any]]:
-    if context.cost is None:
-        raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
-    table, shown = measure_table(
-        variant, groups, context.examples, context.cost, context.progress, branches=request.branches
-    )
-    target = request.keep * table.full_ms
-    goal = target
+    """Widths whose measured time is on target too: where the table was wrong its target is moved."""
+    assert context.cost is not None
+    full_ms = prices["latency"].full
+    target = request.keep["latency"] * full_ms
+    keep = dict(request.keep)
     tries: list[dict[str, float]] = []
-    widths = solve(table, goal)
+    widths = solve(_excess(prices, keep))
     for _ in range(3):
         narrow = cut_to(variant, widths, groups, context.examples)
         now_full, now = context.cost([variant, narrow])
-        measured = now * table.full_ms / now_full
-        tries.append({"predicted_ms": round(table(widths), 4), "measured_ms": round(measured, 4)})
+        measured = now * full_ms / now_full
+        predicted = prices["latency"].cost(widths)
+        tries.append({"predicted_ms": round(predicted, 4), "measured_ms": round(measured, 4)})
         if measured <= target * 1.03:
             break
-        goal -= measured - target
-        tighter = solve(table, goal)
+        keep["latency"] -= (measured - target) / full_ms
+        tighter = solve(_excess(prices, keep))
         if tighter == widths:
             break
         widths = tighter
-    notes = {"full_ms": round(table.full_ms, 4), "target_ms": round(target, 4), "tries": tries, "saved_ms": shown}
-    return widths, notes
+    return widths, {"full_ms": round(full_ms, 4), "target_ms": round(target, 4), "tries": tries}
 
 
 def _scores(
@@ -140,9 +170,10 @@ def _scores(
     criterion = CRITERIA.get(request.criterion)
     gates: dict[str, Tensor] = {}
     if criterion.needs_gradients:
-        batches = context.train.shuffled(32, seed=context.seed, epoch=epoch)
+        device = choose_device(context.fit.device)
+        batches = context.train.shuffled(32, seed=context.seed, epoch=epoch, device=device)
         count = min(context.train.num_batches(32), max(1, request.score_rows // 32))
-        with context.progress.task("scoring channels", total=count) as task:
+        with moved(variant.module, device), context.progress.task("scoring channels", total=count) as task:
 
             def ticking() -> Iterator[Batch]:
                 for batch, _ in zip(batches, range(count), strict=False):

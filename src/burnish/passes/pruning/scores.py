@@ -62,7 +62,9 @@ def gate_scores(
     """Mean over batches of the squared derivative of the loss by a gate on each channel, [C].
 
     A gate where a channel is read scales the consumer's weight column, so its derivative is the sum of
-    weight times gradient over the column. Raises `Unsupported` naming `label` without batches.
+    weight times gradient over the column. Batches are on the module's device; the scores on the processor.
+
+    Raises `Unsupported` naming `label` without batches.
     """
     total = {group.name: torch.zeros(group.channels, dtype=torch.float64) for group in groups}
     seen = 0
@@ -77,7 +79,7 @@ def gate_scores(
                 weight = member.layer.weight
                 if isinstance(weight, Tensor) and weight.grad is not None:
                     each = (weight.detach() * weight.grad).movedim(_channel_dim(member), 0).flatten(1)
-                    gate.index_add_(0, member.channel, each.sum(1, dtype=torch.float64)[member.index])
+                    gate.index_add_(0, member.channel, each.sum(1, dtype=torch.float64).cpu()[member.index])
             total[group.name] += gate.square()
     module.zero_grad(set_to_none=True)
     if not seen:
