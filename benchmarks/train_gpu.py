@@ -128,7 +128,8 @@ def once(workload: Workload, module: nn.Module, config: Config, steps: int) -> t
     done = fit(module, rows, objective=task(workload.loss), settings=settings, seed=0, progress=Silent())
     torch.cuda.synchronize()
     seconds = time.perf_counter() - began
-    return done.steps * settings.batch_size / seconds, torch.cuda.max_memory_allocated()
+    peak = 0 if settings.device == "cpu" else torch.cuda.max_memory_allocated()
+    return done.steps * settings.batch_size / seconds, peak
 
 
 def judge(name: str, rows: list[Config]) -> list[Bar]:

@@ -53,6 +53,11 @@ class Context:
     unlabelled: Split | None = None
     measured_on: str = ""
 
+    def floor(self, score: float) -> float:
+        """The lowest score that the budget allows for what now has `score`; never above that."""
+        start = score if self.base_score is None else self.base_score
+        return min(score, start - self.max_drop)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:

@@ -40,23 +40,25 @@ def compose(
 
     Convolutional and dense models lose half of their multiply-adds, encoders half of their measured
     time; mixed and recurrent ones are cut less, since less of them can be cut; an ONNX file is not cut.
+    A cut that costs too much score is tried again, gentler, twice.
     INT8 follows where the processor multiplies it.
     """
     kind = kind_of(module, inputs)
     quantizable = bool((INT8_DOT | {"avx2"}) & set(machine.isa))
     epochs = max(0.5, round(workload.fit.epochs / 3, 1))
     recover = {"epochs": epochs}
+    gentler = {"retreat": 2, "recover": recover}
     rounding: dict[str, Any] = {"method": "best", "recover": {"epochs": max(0.5, round(epochs / 2, 1))}}
     if kind == "onnx":
         rounding = {"method": "ptq"}
     if len(workload.train) < _CALIBRATION_ROWS:
         rounding["calibration_rows"] = len(workload.train)
     cut: dict[str, Any] = {
-        "convolutional": {"macs": 0.5, "recover": recover},
-        "dense": {"macs": 0.5, "recover": recover},
-        "encoder": {"latency": 0.5, "ranking": "global", "recover": recover},
-        "mixed": {"macs": 0.7, "recover": recover},
-        "recurrent": {"macs": 0.7, "recover": recover},
+        "convolutional": {"macs": 0.5, **gentler},
+        "dense": {"macs": 0.5, **gentler},
+        "encoder": {"latency": 0.5, "ranking": "global", **gentler},
+        "mixed": {"macs": 0.7, **gentler},
+        "recurrent": {"macs": 0.7, **gentler},
         "onnx": {},
     }[kind]
     passes: list[Any] = [] if workload.trained else ["fit"]

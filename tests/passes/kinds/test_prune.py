@@ -97,6 +97,29 @@ def test_several_targets_are_all_kept(ranking: str) -> None:
     assert "keep 40% of parameters and 80% of latency" in prune(latency=0.8, parameters=0.4).forecast()
 
 
+@pytest.mark.parametrize(("drop", "wanted"), [(0.6, [0.5]), (0.4, [0.5, 0.7071]), (0.05, [0.5, 0.7071, 0.8409])])
+def test_a_cut_that_loses_too_much_is_tried_again_gentler(drop: float, wanted: list[float]) -> None:
+    """The score here is the share of parameters left; times are measured for one table only."""
+    variant = tiny.trained()
+    full = parameters(variant.module)
+    tables = []
+
+    def cost(variants: Sequence[Variant]) -> list[float]:
+        tables.extend([len(variants)] if len(variants) > 2 else [])
+        return [parameters(v.module) / full for v in variants]
+
+    context = tiny.context(
+        cost=cost, score=lambda module: parameters(module) / full, base_score=1.0, max_drop=drop, measured_on="here"
+    )
+    outcome = prune(latency=0.5, retreat=2, round_to=1)(variant, context)
+    left = parameters(outcome.variant.module) / full
+    assert left <= wanted[-1] * 1.06  # three tries to hit a measured target
+    assert left > 0.9 * wanted[-1]
+    assert [row["latency wanted"] for row in outcome.notes.get("retreats", [])] == (wanted if len(wanted) > 1 else [])
+    assert len(tables) == 1
+    assert prune(macs=0.5, retreat=1).measures and not prune(macs=0.5).measures
+
+
 def test_a_latency_target_without_a_backend_says_so_before_any_work() -> None:
     with pytest.raises(RecipeError, match="needs a backend") as caught:
         prune(latency=0.5)(tiny.trained(), tiny.context())

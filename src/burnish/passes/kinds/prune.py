@@ -8,14 +8,18 @@ may go whole, its mean staying in its place: narrow networks get faster by layer
 Afterwards BatchNorm statistics are taken anew and the model is trained back, by default with the
 uncompressed model as teacher.
 
-Costs: the recovery training. Sources: DepGraph (CVPR 2023) for coupled layers, Molchanov et al.
-(CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
+With `retreat` a cut that loses more than the budget allows is done again, half as deep each time.
+
+Costs: the recovery training, once more for every retreat. Sources: DepGraph (CVPR 2023) for coupled
+layers, Molchanov et al. (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from burnish.core.doors import CRITERIA
@@ -32,7 +36,8 @@ from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.pruning.branches import drop_branch, still_branch
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.explain import explain
-from burnish.passes.pruning.plan import Amount, Ranking, Request, make_plan
+from burnish.passes.pruning.plan import Plan, Ranking, Request, make_plan
+from burnish.passes.pruning.prices import Amount, Prices
 from burnish.passes.pruning.recalibrate import recalibrate
 
 _MEAN_BATCHES = 8
@@ -55,6 +60,7 @@ class Prune(Pass):
     branches: bool = Field(default=False, description="also take whole residual branches out, with steps: 1")
     ignore: tuple[str, ...] = Field(default=(), description="paths of layers to leave alone")
     steps: int = Field(default=1, ge=1, description="cut and train back this many times, a part each time")
+    retreat: int = Field(default=0, ge=0, le=4, description="gentler cuts to try when one loses too much score")
     score_rows: int = Field(default=2048, ge=32, description="training rows for gradients")
     recover: Recover = Field(default_factory=Recover, description="training after the cut")
 
@@ -72,7 +78,7 @@ class Prune(Pass):
     @property
     def measures(self) -> bool:
         """See `Pass.measures`."""
-        return self.latency is not None
+        return self.latency is not None or self.retreat > 0
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -86,34 +92,48 @@ class Prune(Pass):
             raise Unsupported("pruning wants a model without fake-quantize nodes", help="put prune before quantize")
         if self.latency is not None and context.cost is None:
             raise RecipeError("a latency target needs a backend to measure on", where="prune.latency")
-        before = snapshot(variant.module)
-        work = variant.copy()
-        gone: dict[str, str] = {}
-        notes: dict[str, Any] = {"criterion": self.criterion, "ranking": self.ranking}
-        skipped: list[Skip] = []
-        for step in range(self.steps):
-            work, skipped = self._step(work, context, step, notes, gone)
-            if resize_record(before, work.module).data:
-                label = f"recover {step + 1}/{self.steps}"
-                notes["recovery"] = recover(work.module, context, self.recover, label=label)
-        records = _records(variant, work, gone)
-        if not records:
+        floor = context.floor(context.score(variant.module)) if self.retreat else -math.inf
+        found: list[_Cut] = []
+        for retreats in range(self.retreat + 1):
+            keep = {amount: share ** (0.5**retreats) for amount, share in self._keep.items()}
+            found.append(self._cut(variant, context, keep, found))
+            if not found[-1].records or found[-1].score(context) >= floor:
+                break
+        best = max((cut for cut in found if cut.records), key=lambda cut: cut.score(context), default=None)
+        if best is None:
             raise NoEffect("no channel was removed", where="prune", help="ask for more, or set a smaller round_to")
-        whole = tuple(Change(where=last, what="its whole branch is gone") for last in gone)
+        if len(found) > 1:
+            best.notes["retreats"] = [
+                {**{f"{name} wanted": round(share, 4) for name, share in cut.keep.items()}, "score": cut.score(context)}
+                for cut in found
+                if cut.records
+            ]
+        whole = tuple(Change(where=last, what="its whole branch is gone") for last in best.gone)
         return Outcome(
-            variant=Variant(module=work.module, records=(*variant.records, *records)),
-            changes=(*_changes(before, snapshot(work.module)), *whole),
-            skipped=tuple(skipped),
-            notes=notes,
+            variant=Variant(module=best.work.module, records=(*variant.records, *best.records)),
+            changes=(*_changes(snapshot(variant.module), snapshot(best.work.module)), *whole),
+            skipped=tuple(best.skipped),
+            notes=best.notes,
         )
 
-    def _step(
-        self, work: Variant, context: Context, step: int, notes: dict[str, Any], whole: dict[str, str]
-    ) -> tuple[Variant, list[Skip]]:
-        """One cut; the branches that went are added to `whole`: last layer -> the norm behind it."""
-        graph, skipped = explain(work.module, context.examples, self.ignore, self.streams)
+    def _cut(self, variant: Variant, context: Context, keep: Mapping[Amount, float], before: Sequence[_Cut]) -> _Cut:
+        """All steps down to these shares; `before` are the deeper cuts that lost too much."""
+        cut = _Cut(work=variant.copy(), keep=keep, notes={"criterion": self.criterion, "ranking": self.ranking})
+        start = snapshot(variant.module)
+        for step in range(self.steps):
+            plan = self._step(cut, context, step, before[0].prices if before and step == 0 else None)
+            cut.prices = plan.prices if step == 0 else cut.prices
+            if resize_record(start, cut.work.module).data:
+                label = f"recover {step + 1}/{self.steps}" + (f", retreat {len(before)}" if before else "")
+                cut.notes["recovery"] = recover(cut.work.module, context, self.recover, label=label)
+        cut.records = _records(variant, cut.work, cut.gone)
+        return cut
+
+    def _step(self, cut: _Cut, context: Context, step: int, prices: Prices | None) -> Plan:
+        """One cut; the branches that went are added to `cut.gone`: last layer -> the norm behind it."""
+        graph, skipped = explain(cut.work.module, context.examples, self.ignore, self.streams)
         request = Request(
-            keep={amount: share ** (1 / self.steps) for amount, share in self._keep.items()},
+            keep={amount: share ** (1 / self.steps) for amount, share in cut.keep.items()},
             criterion=self.criterion,
             ranking=self.ranking,
             max_ratio=self.max_ratio,
@@ -121,7 +141,7 @@ class Prune(Pass):
             score_rows=self.score_rows,
             branches=self.branches,
         )
-        plan = make_plan(work, graph.groups, request, context, epoch=step)
+        plan = make_plan(cut.work, graph.groups, request, context, epoch=step, prices=prices)
         going = [group for group in plan.groups if plan.widths[group.name] == 0]
         means = [batch.inputs for batch in self._drawn(context, step, _MEAN_BATCHES)] if going else []
         for group in going:
@@ -131,10 +151,11 @@ class Prune(Pass):
             if gone:
                 graph.remove(group, gone)
                 retune(graph.module, group, len(gone))
-        whole |= dict(drop_branch(graph.module, group, means) for group in going)
+        cut.gone |= dict(drop_branch(graph.module, group, means) for group in going)
         recalibrate(graph.module, self._drawn(context, step, _NORM_BATCHES))
-        notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
-        return Variant(module=graph.module), [*skipped, *plan.skipped]
+        cut.notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
+        cut.work, cut.skipped = Variant(module=graph.module), [*skipped, *plan.skipped]
+        return plan
 
     def _drawn(self, context: Context, step: int, count: int) -> Iterator[Batch]:
         drawn = context.train.shuffled(64, seed=context.seed, epoch=step)
@@ -145,6 +166,26 @@ class Prune(Pass):
         """The share that stays of each amount that was given."""
         given = {name: getattr(self, name) for name in _AMOUNTS if getattr(self, name) is not None}
         return {name: 1 - value if name == "ratio" else value for name, value in given.items()}
+
+
+@dataclass(kw_only=True)
+class _Cut:
+    """A cut on its way: the model, the shares it was to keep, and what happened."""
+
+    work: Variant
+    keep: Mapping[Amount, float]
+    notes: dict[str, Any]
+    gone: dict[str, str] = field(default_factory=dict)
+    skipped: list[Skip] = field(default_factory=list)
+    records: tuple[Record, ...] = ()
+    prices: Prices | None = None
+    _score: float | None = None
+
+    def score(self, context: Context) -> float:
+        """The validation score, taken once."""
+        if self._score is None:
+            self._score = round(context.score(self.work.module), 5)
+        return self._score
 
 
 def _records(start: Variant, end: Variant, gone: Mapping[str, str]) -> tuple[Record, ...]:

@@ -65,7 +65,7 @@ class Quantize(Pass):
         samples = self._samples(context)
         trains = self.method != "ptq" and not isinstance(variant.module, OnnxGraph)
         base = context.score(variant.module)
-        limit = self._limit(base, context)
+        limit = context.floor(base) if self.max_drop is None else base - self.max_drop
         notes: dict[str, Any] = {"score before": round(base, 5)}
         module, float_layers, ptq = self._calibrate(
             variant, context, samples, base - 3 * (base - limit) if trains else limit, notes
@@ -89,13 +89,6 @@ class Quantize(Pass):
             notes=notes,
             coverage=self._covered(coverage),
         )
-
-    def _limit(self, base: float, context: Context) -> float:
-        """The lowest score that is good enough; never above the one the float model has."""
-        if self.max_drop is not None:
-            return base - self.max_drop
-        start = base if context.base_score is None else context.base_score
-        return min(base, start - context.max_drop)
 
     def _samples(self, context: Context) -> list[dict[str, Tensor]]:
         if len(context.train) < self.calibration_rows:

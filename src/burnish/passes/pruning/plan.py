@@ -1,8 +1,8 @@
-"""From amounts to widths: scores the groups, prices the widths, and solves."""
+"""From amounts to widths: scores the groups, has the widths priced, and solves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,14 +14,13 @@ from burnish.core.evidence import Skip
 from burnish.data.split import Batch
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
-from burnish.passes.pruning import costs, solver
+from burnish.passes.pruning import solver
 from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.prices import Amount, Prices, on_time, price
 from burnish.passes.pruning.scores import block_scores, gate_scores
-from burnish.passes.pruning.table import cut_to, measure_table
 from burnish.train.device import choose_device, moved
 
 Ranking = Literal["global", "local", "isomorphic"]
-Amount = Literal["ratio", "parameters", "macs", "latency"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +48,7 @@ class Plan:
     scores: dict[str, Tensor]
     skipped: list[Skip]
     notes: dict[str, Any] = field(default_factory=dict)
+    prices: Prices | None = None
 
     def channels_to_cut(self, group: Group) -> list[int]:
         """Root channels of the lowest-scored blocks that the plan removes."""
@@ -57,8 +57,18 @@ class Plan:
         return [block * group.block + i for block in gone for i in range(group.block)]
 
 
-def make_plan(variant: Variant, groups: Sequence[Group], request: Request, context: Context, epoch: int = 0) -> Plan:
-    """Choose the widths. Raises `Unsupported` when the criterion can score no group."""
+def make_plan(
+    variant: Variant,
+    groups: Sequence[Group],
+    request: Request,
+    context: Context,
+    epoch: int = 0,
+    prices: Prices | None = None,
+) -> Plan:
+    """Choose the widths. `prices` are those of a plan made before for the same model, which need not be measured again.
+
+    Raises `Unsupported` when the criterion can score no group.
+    """
     scores, skipped = _scores(variant, groups, request, context, epoch)
     groups = [group for group in groups if group.name in scores]
     if not groups:
@@ -76,92 +86,16 @@ def make_plan(variant: Variant, groups: Sequence[Group], request: Request, conte
             return solver.greedy(scores, choices, cost, 0.0)
         return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, 0.0)
 
-    prices, notes = _prices(variant, groups, request, context)
-    if "latency" in prices:
-        widths, tried = _by_latency(variant, groups, request, context, prices, solve)
+    prices = prices or price(variant, groups, tuple(request.keep), request.branches, context)
+    notes = dict(prices.notes)
+    if "latency" in request.keep:
+        widths, tried = on_time(variant, groups, request.keep, context, prices, solve)
         notes |= tried
     else:
-        widths = solve(_excess(prices, request.keep))
-    notes |= {f"{name} kept": round(p.share(widths), 4) for name, p in prices.items() if name != "latency"}
-    return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes)
-
-
-@dataclass(frozen=True)
-class _Price:
-    """A cost of widths, and what the whole model costs."""
-
-    cost: solver.Cost
-    full: float
-
-    def share(self, widths: Mapping[str, int]) -> float:
-        return self.cost(widths) / self.full
-
-
-def _prices(
-    variant: Variant, groups: Sequence[Group], request: Request, context: Context
-) -> tuple[dict[Amount, _Price], dict[str, Any]]:
-    """What each wanted amount costs; the table of times goes into the notes."""
-    blocks = {group.name: group.num_blocks for group in groups}
-    found: dict[Amount, _Price] = {}
-    notes: dict[str, Any] = {}
-    for amount in request.keep:
-        if amount == "latency":
-            if context.cost is None:
-                raise Unsupported("a latency target needs a backend to measure on", where="prune.latency")
-            table, shown = measure_table(
-                variant, groups, context.examples, context.cost, context.progress, branches=request.branches
-            )
-            found[amount] = _Price(table, table.full_ms)
-            notes["saved_ms"] = shown
-            continue
-        layers = (
-            costs.parameter_costs(variant.module, groups)
-            if amount == "parameters"
-            else costs.mac_costs(variant.module, groups, context.examples)
-        )
-        cost = costs.ProductCost(layers, blocks)
-        found[amount] = _Price(cost, cost({}))
-    return found, notes
-
-
-def _excess(prices: Mapping[Amount, _Price], keep: Mapping[Amount, float]) -> solver.Cost:
-    """How far widths are above their targets, as a sum of shares; 0 where all are kept."""
-
-    def excess(widths: Mapping[str, int]) -> float:
-        return sum(max(0.0, price.share(widths) - keep[amount]) for amount, price in prices.items())
-
-    return excess
-
-
-def _by_latency(
-    variant: Variant,
-    groups: Sequence[Group],
-    request: Request,
-    context: Context,
-    prices: Mapping[Amount, _Price],
-    solve: Callable[[solver.Cost], solver.Widths],
-) -> tuple[solver.Widths, dict[str, Any]]:
-    """Widths whose measured time is on target too: where the table was wrong its target is moved."""
-    assert context.cost is not None
-    full_ms = prices["latency"].full
-    target = request.keep["latency"] * full_ms
-    keep = dict(request.keep)
-    tries: list[dict[str, float]] = []
-    widths = solve(_excess(prices, keep))
-    for _ in range(3):
-        narrow = cut_to(variant, widths, groups, context.examples)
-        now_full, now = context.cost([variant, narrow])
-        measured = now * full_ms / now_full
-        predicted = prices["latency"].cost(widths)
-        tries.append({"predicted_ms": round(predicted, 4), "measured_ms": round(measured, 4)})
-        if measured <= target * 1.03:
-            break
-        keep["latency"] -= (measured - target) / full_ms
-        tighter = solve(_excess(prices, keep))
-        if tighter == widths:
-            break
-        widths = tighter
-    return widths, {"full_ms": round(full_ms, 4), "target_ms": round(target, 4), "tries": tries}
+        widths = solve(prices.excess(request.keep))
+    shares = {name: prices.share(name, widths) for name in request.keep if name != "latency"}
+    notes |= {f"{name} kept": round(share, 4) for name, share in shares.items()}
+    return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes, prices=prices)
 
 
 def _scores(
