@@ -40,7 +40,7 @@ WRAPPERS = {
     "onnxscript": "",
     "openvino": "backends/kinds/openvino.py",
     "orjson": "serve/protocol/rest.py",
-    "psutil": "",
+    "psutil": "core/machine.py",
     "pyarrow": "data/parquet.py",
     "prometheus_client": "serve/metrics.py",
     "pydantic": "core/noun.py",

@@ -7,6 +7,8 @@ import os
 import platform
 from pathlib import Path
 
+import psutil
+
 from burnish.core.noun import Noun
 
 _ISA = (
@@ -54,6 +56,11 @@ def fingerprint(*, accelerator: str = "") -> Machine:
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         versions=versions(_PACKAGES),
     )
+
+
+def available_bytes() -> int:
+    """Memory that new processes can take without swapping, as the kernel reckons it."""
+    return int(psutil.virtual_memory().available)
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:

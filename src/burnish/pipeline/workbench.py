@@ -21,10 +21,11 @@ from burnish.core.doors import BACKENDS
 from burnish.core.errors import BurnishError, MissingExtra, OutputError, Unsupported
 from burnish.core.evidence import Coverage
 from burnish.core.files import explain_io
+from burnish.core.machine import available_bytes
 from burnish.core.measurement import LatencyProfile
 from burnish.core.progress import Progress
 from burnish.core.signature import Served
-from burnish.measure.latency import Candidate, compare
+from burnish.measure.latency import Candidate, compare, ratio
 from burnish.measure.size import folder_bytes
 from burnish.model.variant import Variant
 from burnish.pipeline.recipe import Compile
@@ -200,7 +201,10 @@ class Workbench:
         return found
 
     def cost(self, variants: Sequence[Variant]) -> list[float]:
-        """Latency in ms of each on the target backend at the first shape, measured side by side."""
+        """Latency in ms of each on the target backend at the first shape.
+
+        They are measured side by side in groups that fit into memory; the first one is in every group.
+        """
         with self.progress.task("compiling for the cost table", total=len(variants)) as task:
             first = self.on_target(variants[0])[-1]
             built = [first]
@@ -208,13 +212,17 @@ class Workbench:
             for variant in variants[1:]:
                 built.append(self.build(variant, first.backend, first.options))
                 task.advance()
-        labels = [f"width {i}" for i in range(len(built))]
-        profiles = self.time(built, self.served[0], rounds=8, seconds=2.0 * len(built), labels=labels)
-        reference = profiles[0]
-        pairs = (
-            [ours / theirs for ours, theirs in zip(p.rounds_ms, reference.rounds_ms, strict=True)] for p in profiles
-        )
-        return [float(np.median(ratio)) * reference.p50.value for ratio in pairs]
+        others = at_once(max(item.size_bytes for item in built), available_bytes()) - 1
+        reference_ms: list[float] = []
+        ratios: list[float] = []
+        for start in range(1, max(2, len(built)), others):
+            group = [first, *built[start : start + others]]
+            labels = ["the whole model", *(f"width {start + i}" for i in range(len(group) - 1))]
+            profiles = self.time(group, self.served[0], rounds=8, seconds=2.0 * len(group), labels=labels)
+            reference_ms.append(profiles[0].p50.value)
+            ratios += [1 / ratio(profile, profiles[0]).value for profile in profiles[1:]]
+        whole_ms = float(np.median(reference_ms))
+        return [whole_ms, *(whole_ms * share for share in ratios)]
 
     def inspect(self, variant: Variant) -> Coverage | None:
         """What really runs in low precision on the target backend; None when it cannot tell."""
@@ -228,6 +236,16 @@ class Workbench:
             wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
             widths.append((0, max(0, wanted - array.shape[axis])))
         return np.pad(array, widths) if any(after for _, after in widths) else array
+
+
+def at_once(size_bytes: int, available_bytes: int) -> int:
+    """How many programs of that size may be alive side by side: they take half of the memory, 2 to 16 of them.
+
+    A process takes about 300 MB with a runtime loaded, and four times the program: a runtime keeps the file and
+    its own copy of the weights, both also while it opens them.
+    """
+    each = 3e8 + 4 * size_bytes
+    return int(min(16, max(2, available_bytes / 2 / each)))
 
 
 def _label(backend: Backend, options: Mapping[str, Any]) -> str:
