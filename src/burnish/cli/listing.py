@@ -18,7 +18,8 @@ _RECIPES = "recipes"
 
 
 def show_list(kind: str | None) -> None:
-    """Print names and one-line descriptions, of one list or of all. Imports none of the parts.
+    """Print names and one-line descriptions, of one list or of all. Imports none of the parts, but for a list of
+    the optimizers alone, which are measured.
 
     Raises `UnknownName` when there is no such list.
     """
@@ -30,6 +31,12 @@ def show_list(kind: str | None) -> None:
             rows = [(recipe, summary(path)) for recipe, path in shipped_recipes().items()]
         else:
             rows = [(part, DOORS[name].describe(part)) for part in DOORS[name].names()]
+        if kind == "optimizers":
+            from burnish.train.optimizer import state_bytes_per_parameter
+
+            measured = [(part, what, f"{state_bytes_per_parameter(part):.2f}") for part, what in rows]
+            print_rows((name, "what it is", "bytes of state per parameter, measured"), measured)
+            return
         print_rows((name, "what it is"), rows or [("none", "")])
 
 

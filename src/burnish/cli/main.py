@@ -318,11 +318,17 @@ def explain(
       burnish explain criteria/random
       burnish explain recipes/digits
       burnish explain digits --groups
+      burnish explain schedule
     """
     if groups:
         from burnish.cli.groups import show_groups
 
         show_groups(what, data)
+        return
+    if what == "schedule":
+        from burnish.cli.schedules import show_schedules
+
+        show_schedules()
         return
     from burnish.cli.listing import show_card
 

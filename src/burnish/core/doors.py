@@ -40,6 +40,11 @@ class Door:
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
         return text.splitlines()[0] if text else ""
 
+    def check(self, name: str) -> None:
+        """Whether there is such a part, without importing it. Raises `UnknownName` with the nearest name."""
+        if name not in self.names():
+            raise UnknownName(f"unknown {self.kind} {name!r}", help=did_you_mean(name, self.names()))
+
     def get(self, name: str) -> Any:
         """The part itself. Raises `UnknownName`; errors of the import itself are not hidden."""
         builtin, plugins = self._builtin(), self._plugins()
@@ -51,8 +56,7 @@ class Door:
             )
         if name in plugins:
             return plugins[name].load()
-        if name not in builtin:
-            raise UnknownName(f"unknown {self.kind} {name!r}", help=did_you_mean(name, self.names()))
+        self.check(name)
         module = importlib.import_module(f"{self.package}.{builtin[name].stem}")
         return module.PART
 
@@ -80,6 +84,7 @@ CRITERIA = Door("criterion", "burnish.passes.criteria")
 BACKENDS = Door("backend", "burnish.backends.kinds")
 WORKLOADS = Door("workload", "burnish.workloads.kinds")
 METRICS = Door("metric", "burnish.measure.metrics")
+OPTIMIZERS = Door("optimizer", "burnish.train.optimizers")
 
 DOORS: dict[str, Door] = {
     "passes": PASSES,
@@ -87,4 +92,5 @@ DOORS: dict[str, Door] = {
     "backends": BACKENDS,
     "workloads": WORKLOADS,
     "metrics": METRICS,
+    "optimizers": OPTIMIZERS,
 }

@@ -21,7 +21,7 @@ from burnish.data.split import Split
 from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
 from burnish.train.settings import FitSettings
 
-_VERSION = "1"
+_VERSION = "2"
 
 
 class EpochRecord(Noun):

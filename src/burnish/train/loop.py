@@ -24,7 +24,7 @@ from burnish.data.split import Batch, Split, mix_seed
 from burnish.model.weights import state
 from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, run_key, save_checkpoint
 from burnish.train.device import choose_device, device_name, moved, repeatable
-from burnish.train.optimizers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
+from burnish.train.optimizer import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from burnish.train.precision import Precision, choose_precision
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
@@ -64,9 +64,17 @@ class _Run:
     optimizer: Optimizer
     precision: Precision
     total: int
+    cycle: int
     history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int | None = None
     best: dict[str, Tensor] | None = None
+
+    def factor(self, step: int) -> float:
+        """What share of the peak rate the schedule gives."""
+        settings = self.settings
+        return factor(
+            settings.schedule, step, total=self.total, warmup=settings.warmup, cycle=self.cycle, growth=settings.t_mult
+        )
 
     def note_score(self, score: float) -> None:
         """Remember the epoch just recorded if it is the best; a tie keeps the earlier one."""
@@ -115,7 +123,15 @@ def fit(
     total = max(1, round(settings.epochs * per_epoch))
     stopped = "all epochs done"
     with moved(module, device), repeatable(device), progress.task(label, total) as bar:
-        run = _Run(module, objective, settings, build_optimizer(module, settings), precision, total)
+        run = _Run(
+            module,
+            objective,
+            settings,
+            build_optimizer(module, settings),
+            precision,
+            total,
+            round(settings.t_0 * per_epoch),
+        )
         key = run_key(module, split, settings, seed, f"{precision.name} on {device.type}") if checkpoint else ""
         before = _resume(run, checkpoint, key, progress) if checkpoint else 0.0
         done = min(total, len(run.history) * per_epoch)
@@ -161,8 +177,7 @@ def _train_epoch(run: _Run, steps: range, batches: Iterator[Batch], bar: Task) -
     rows: list[Tensor] = []
     summed = 0.0
     for step, batch in zip(steps, batches, strict=False):
-        rate = settings.learning_rate * factor(settings.schedule, step, total=run.total, warmup=settings.warmup)
-        set_rate(run.optimizer, rate)
+        set_rate(run.optimizer, settings.learning_rate * run.factor(step))
         with run.precision.autocast():
             loss = run.objective(run.module, batch)
         run.optimizer.zero_grad(set_to_none=True)

@@ -7,8 +7,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from burnish.core.noun import Field, Noun
+from burnish.core.doors import OPTIMIZERS
+from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
+from burnish.train.schedules import Schedule
 
 Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
 """Outputs of the model (always a tuple) and targets -> scalar loss."""
@@ -23,10 +25,12 @@ class FitSettings(Noun):
     epochs: float = Field(default=3.0, gt=0, description="passes over the training rows; parts of one are fine")
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
-    optimizer: Literal["sgd", "adamw"] = "adamw"
+    optimizer: str = Field(default="adamw", description="`burnish list optimizers`")
     weight_decay: float = Field(default=1e-2, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    schedule: Literal["constant", "linear", "cosine", "one-cycle"] = "one-cycle"
+    schedule: Schedule = "one-cycle"
+    t_0: float = Field(default=0.0, ge=0, description="epochs of the first cycle of cosine-restarts; 0 is all")
+    t_mult: int = Field(default=2, ge=1, description="how many times longer each next cycle is")
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps spent warming up")
     clip_norm: float = Field(default=1.0, ge=0, description="gradient norm limit; 0 is none")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -34,3 +38,8 @@ class FitSettings(Noun):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto is a GPU where there is one")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
+
+    @model_validator(mode="after")
+    def _known(self) -> FitSettings:
+        OPTIMIZERS.check(self.optimizer)
+        return self

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from burnish.core.doors import OPTIMIZERS
 from burnish.core.evidence import Change
-from burnish.core.noun import Field
+from burnish.core.noun import Field, model_validator
 from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.train.loop import fit
 from burnish.train.objectives import task
+from burnish.train.schedules import Schedule
 
 
 class Fit(Pass):
@@ -29,11 +31,19 @@ class Fit(Pass):
     epochs: float | None = Field(default=None, gt=0, description="passes over the training rows")
     learning_rate: float | None = Field(default=None, gt=0, description="peak of the schedule")
     batch_size: int | None = Field(default=None, ge=2)
-    optimizer: Literal["sgd", "adamw"] | None = None
+    optimizer: str | None = Field(default=None, description="`burnish list optimizers`")
     weight_decay: float | None = Field(default=None, ge=0)
-    schedule: Literal["constant", "linear", "cosine", "one-cycle"] | None = None
+    schedule: Schedule | None = None
+    t_0: float | None = Field(default=None, ge=0, description="epochs of the first cycle of cosine-restarts")
+    t_mult: int | None = Field(default=None, ge=1, description="how many times longer each next cycle is")
     precision: Literal["auto", "fp32", "bf16"] | None = None
     patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
+
+    @model_validator(mode="after")
+    def _known(self) -> Fit:
+        if self.optimizer is not None:
+            OPTIMIZERS.check(self.optimizer)
+        return self
 
     def forecast(self) -> str:
         """One line for the plan."""
