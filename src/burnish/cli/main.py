@@ -1,4 +1,4 @@
-"""The command `burnish`. typer is imported here and nowhere else; what a command does is in its own file.
+"""The command `burnish`. typer is imported here and in `data_app`; what a command does is in its own file.
 
 A new command is one function below: its arguments, its help with examples, and a call. Bodies are
 imported inside the functions, so `burnish --help` loads no library that is slow to load. Exit
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from burnish.cli.data_app import app as data_app
 from burnish.core.errors import BurnishError
 
 
@@ -59,6 +60,9 @@ app = typer.Typer(
     help="Make a PyTorch model that works fast and small, and prove it.",
     epilog="Begin with: burnish doctor, burnish list workloads, burnish optimize digits",
 )
+
+
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:
@@ -352,11 +356,16 @@ def doctor(
 
 
 def help_texts() -> dict[str, str]:
-    """The help of every command, as a terminal of 100 columns shows it."""
+    """The help of every command, as a terminal of 100 columns shows it; `data convert` is one in a group."""
     group = typer.main.get_command(app)
-    texts = {}
+    texts: dict[str, str] = {}
     with group.make_context("burnish", [], resilient_parsing=True) as top:
-        for name, command in group.commands.items():  # type: ignore[attr-defined]
-            with command.make_context(name, [], parent=top, resilient_parsing=True, max_content_width=100) as ctx:
-                texts[name] = command.get_help(ctx)
+        waiting = [(name, command, top) for name, command in group.commands.items()]  # type: ignore[attr-defined]
+        while waiting:
+            name, command, parent = waiting.pop(0)
+            short = name.rpartition(" ")[2]
+            with command.make_context(short, [], parent=parent, resilient_parsing=True, max_content_width=100) as ctx:
+                inner = getattr(command, "commands", {})
+                waiting = [*((f"{name} {key}", part, ctx) for key, part in inner.items()), *waiting]
+                texts |= {} if inner else {name: command.get_help(ctx)}
     return texts

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from burnish.data.locate import locate
-from burnish.data.parquet import LabelledImages, read_images
+from burnish.data.tables.read import LabelledImages, read_images
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

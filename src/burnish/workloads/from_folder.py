@@ -17,7 +17,7 @@ from torch import nn
 from burnish.core.doors import METRICS
 from burnish.core.errors import BadData
 from burnish.data.divide import divide
-from burnish.data.parquet import read_table
+from burnish.data.tables.read import read_table
 from burnish.train.losses import cross_entropy
 from burnish.train.settings import FitSettings
 from burnish.workloads._transformers import is_classifier, read_config

@@ -18,8 +18,8 @@ from burnish.core.errors import RecipeError
 from burnish.core.signature import Served, Signature, TensorSpec
 from burnish.data.cifar10 import CLASSES, load_cifar10
 from burnish.data.divide import divide
-from burnish.data.parquet import LabelledImages
 from burnish.data.split import Split
+from burnish.data.tables.read import LabelledImages
 from burnish.train.losses import cross_entropy
 from burnish.train.settings import FitSettings
 from burnish.workloads.efficientnet import pretrained

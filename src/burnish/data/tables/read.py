@@ -1,4 +1,4 @@
-"""Tables on disk (Parquet, CSV, JSON lines) to arrays: the only file that knows pyarrow.
+"""Tables on disk (Parquet, CSV, JSON lines) to arrays. pyarrow is known in this folder and nowhere else.
 
 Images in Parquet are decoded once; the pixels are kept in the cache folder under the hash of the
 file they came from.

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from burnish.core.errors import BadData, MissingData
-from burnish.data.parquet import read_images, read_table
+from burnish.data.tables.read import read_images, read_table
 
 
 def write_images(path, count=5):
@@ -33,7 +33,7 @@ def test_images_are_decoded_once(tmp_path, cache, monkeypatch):
     assert first.pixels.shape == (5, 3, 4, 4) and first.pixels[3].max() == 30
     assert first.labels.dtype == np.int64 and first.labels.tolist() == [0, 1, 2, 3, 4]
     assert first.classes == ("a", "b", "c", "d", "e")
-    monkeypatch.setattr("burnish.data.parquet.decode_all", lambda *_, **__: pytest.fail("decoded twice"))
+    monkeypatch.setattr("burnish.data.tables.read.decode_all", lambda *_, **__: pytest.fail("decoded twice"))
     assert np.array_equal(read_images(path).pixels, first.pixels)
     assert len(list((cache / "images").iterdir())) == 1
 

@@ -1,0 +1,63 @@
+"""`burnish data convert` and `burnish data inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from burnish.cli.console import RichProgress, print_headline, print_line, print_rows
+from burnish.core.errors import BadData
+from burnish.data.tables import convert as converting
+from burnish.data.tables import inspect as inspecting
+
+_MB = 1e6
+
+
+def convert(source: Path, target: Path | None, codec: str) -> None:
+    """Body of the command. Raises `BurnishError`."""
+    path = target or source.with_suffix(".parquet")
+    if path == source:
+        raise BadData("source and target are the same file", where=str(source), help="name another TARGET")
+    with RichProgress() as progress:
+        found = converting.convert(source, path, codec=codec, progress=progress)
+    if found.tried:
+        fastest = max(row.rows_per_s for row in found.tried)
+        smallest = min(row.size_bytes for row in found.tried)
+        print_rows(
+            ("codec, on the first rows", "size", "read speed", ""),
+            [
+                (
+                    row.codec,
+                    f"{row.size_bytes / smallest:.2f}x the smallest",
+                    f"{row.rows_per_s / fastest:.2f}x the fastest",
+                    "chosen" if row.codec == found.codec else "",
+                )
+                for row in found.tried
+            ],
+        )
+    print_line(f"{found.rows:,} rows, {len(found.columns)} columns: {', '.join(found.columns)}")
+    sizes = f"{found.source_bytes / _MB:.2f} MB -> {found.size_bytes / _MB:.2f} MB"
+    print_headline(f"{sizes} ({found.saved:.0%} smaller), {found.codec}")
+    print_line(f"written: {path}")
+
+
+def inspect(file: Path) -> None:
+    """Body of the command. Raises `BurnishError`."""
+    found = inspecting.inspect(file)
+    rows = [
+        (
+            column.name,
+            column.type,
+            "?" if column.nulls is None else f"{column.nulls:,}",
+            column.low,
+            column.high,
+            f"{column.size_bytes / _MB:.3f}",
+            column.codec,
+        )
+        for column in found.columns
+    ]
+    print_rows(("column", "type", "empty", "lowest", "highest", "MB", "codec"), rows, numbers=(2, 5))
+    print_line(f"{found.rows:,} rows in {found.row_groups} row groups, {found.size_bytes / _MB:.2f} MB")
+    if found.classes:
+        print_line(f"classes: {', '.join(found.classes)}")
+    if found.source:
+        print_line(f"from {found.source}, sha256 {found.source_sha256}")
