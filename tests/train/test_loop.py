@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,9 +121,10 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("die_at", [1, 2, 3])
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_a_killed_run_ends_with_the_same_bits(tmp_path, optimizer, die_at, channels_last):
-    settings = SETTINGS.model_copy(update={"optimizer": optimizer})
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"accumulate": 2}, {"channels_last": True}], ids=str)
+def test_a_killed_run_ends_with_the_same_bits(tmp_path, optimizer, die_at, changes):
+    channels_last = "channels_last" in changes
+    settings = SETTINGS.model_copy(update={"optimizer": optimizer} | ({} if channels_last else changes))
     scores = [0.5, 0.7, 0.7, 0.6]
 
     def fresh():
@@ -150,6 +153,47 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, optimizer, die_at, chann
     again = fresh()
     assert train(again, settings=settings, score=scripted(), checkpoint=path).history == expected.history
     assert same(again, whole)
+
+
+def test_gradients_of_several_batches_make_one_step():
+    """Two batches of 16 are one of 32 for a model that knows no batches; at the end of an epoch there are fewer."""
+
+    def run(batch_size, accumulate):
+        torch.manual_seed(0)
+        module = nn.Sequential()
+        module.add_module("head", nn.Linear(36, 3))
+        module.forward = lambda image: module.head(image.flatten(1))
+        settings = SETTINGS.model_copy(
+            update={"batch_size": batch_size, "accumulate": accumulate, "epochs": 2, "schedule": "constant"}
+            | {"warmup": 0.0, "optimizer": "sgd", "clip_norm": 0.5}
+        )
+        train(module, settings=settings, split=replace(rows(96), augment=None))
+        return module.head.weight.detach()
+
+    assert torch.allclose(run(16, 2), run(32, 1), atol=1e-6)
+    assert torch.allclose(run(16, 8), run(96, 1), atol=1e-6)
+    assert not torch.allclose(run(16, 1), run(32, 1), atol=1e-4)
+
+
+def test_the_average_of_the_weights_is_scored_and_kept():
+    scored, last = [], []
+    settings = SETTINGS.model_copy(update={"ema": 0.5, "keep_best": False, "learning_rate": 0.05})
+
+    def score(module):
+        scored.append(module.head.weight.detach().clone())
+        return 0.0
+
+    averaged, plain = net(), net()
+    train(averaged, settings=settings, score=score)
+    train(plain, settings=settings.model_copy(update={"ema": 0.0}), score=lambda m: last.append(m) or 0.0)
+    assert torch.equal(averaged.head.weight, scored[-1])
+    assert not torch.equal(averaged.head.weight, plain.head.weight)
+    assert torch.allclose(averaged.head.weight, plain.head.weight, atol=0.1)
+    best = net()
+    values = iter([0.1, 0.9, 0.2, 0.3])
+    scored.clear()
+    train(best, settings=settings.model_copy(update={"keep_best": True}), score=lambda m: (score(m), next(values))[1])
+    assert torch.equal(best.head.weight, scored[1])
 
 
 def test_a_checkpoint_of_another_run_is_not_used(tmp_path):

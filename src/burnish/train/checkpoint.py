@@ -34,10 +34,14 @@ class EpochRecord(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """Everything that a run needs to go on. `best` is None when the best weights are not kept."""
+    """Everything that a run needs to go on. `best` is None when the best weights are not kept.
+
+    `average` is empty when the weights are not averaged.
+    """
 
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]
     best: dict[str, Tensor] | None
     best_epoch: int | None
     history: tuple[EpochRecord, ...]
@@ -55,11 +59,13 @@ def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, p
 
 def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
     """Replace the checkpoint, whole or not at all. Raises `OutputError`."""
-    best_is_last = saved.best is not None and saved.best_epoch == len(saved.history) - 1
+    last = saved.best_epoch == len(saved.history) - 1
+    best_is_last = saved.best is not None and last and not saved.average
     best = {} if saved.best is None or best_is_last else saved.best
     tensors = {
         **{f"module/{name}": tensor for name, tensor in saved.module.items()},
         **{f"optimizer/{name}": tensor for name, tensor in saved.optimizer.items()},
+        **{f"average/{name}": tensor for name, tensor in saved.average.items()},
         **{f"best/{name}": tensor for name, tensor in best.items()},
     }
     facts = {
@@ -89,6 +95,7 @@ def load_checkpoint(path: Path, key: str) -> Saved | None:
     return Saved(
         module=module,
         optimizer=_under(tensors, "optimizer/"),
+        average=_under(tensors, "average/"),
         best=best if facts["best_kept"] else None,
         best_epoch=facts["best_epoch"],
         history=tuple(EpochRecord.parse(record) for record in facts["history"]),

@@ -10,24 +10,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from burnish.core.errors import BadData, RecipeError, TrainingFailed
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
 from burnish.data.split import Batch, Split, mix_seed
-from burnish.model.weights import state
-from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, run_key, save_checkpoint
+from burnish.train.average import Average
+from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
-from burnish.train.optimizer import build_optimizer, load_optimizer_state, optimizer_state, set_rate
-from burnish.train.precision import Precision, choose_precision
-from burnish.train.schedules import factor
+from burnish.train.optimizer import build_optimizer, set_rate
+from burnish.train.precision import choose_precision
 from burnish.train.settings import FitSettings, Objective
+from burnish.train.state import RunState
 
 __all__ = ["EpochRecord", "FitResult", "Score", "fit"]
 
@@ -52,42 +50,6 @@ class FitResult(Noun):
     precision_reason: str
     device: str
     stopped: str
-
-
-@dataclass
-class _Run:
-    """One training run: what it was told, then what changes."""
-
-    module: nn.Module
-    objective: Objective
-    settings: FitSettings
-    optimizer: Optimizer
-    precision: Precision
-    total: int
-    cycle: int
-    history: list[EpochRecord] = field(default_factory=list)
-    best_epoch: int | None = None
-    best: dict[str, Tensor] | None = None
-
-    def factor(self, step: int) -> float:
-        """What share of the peak rate the schedule gives."""
-        settings = self.settings
-        return factor(
-            settings.schedule, step, total=self.total, warmup=settings.warmup, cycle=self.cycle, growth=settings.t_mult
-        )
-
-    def note_score(self, score: float) -> None:
-        """Remember the epoch just recorded if it is the best; a tie keeps the earlier one."""
-        best = None if self.best_epoch is None else self.history[self.best_epoch].score
-        if best is None or score > best:
-            self.best_epoch = len(self.history) - 1
-            if self.settings.keep_best:
-                self.best = {name: t.clone() for name, t in state(self.module).items()}
-
-    def out_of_patience(self) -> bool:
-        """Whether the last `patience` epochs brought nothing better."""
-        patience = self.settings.patience
-        return patience > 0 and self.best_epoch is not None and len(self.history) - 1 - self.best_epoch >= patience
 
 
 def fit(
@@ -123,17 +85,18 @@ def fit(
     total = max(1, round(settings.epochs * per_epoch))
     stopped = "all epochs done"
     with moved(module, device), repeatable(device), progress.task(label, total) as bar:
-        run = _Run(
-            module,
-            objective,
-            settings,
-            build_optimizer(module, settings),
-            precision,
-            total,
-            round(settings.t_0 * per_epoch),
+        run = RunState(
+            module=module,
+            objective=objective,
+            settings=settings,
+            optimizer=build_optimizer(module, settings),
+            precision=precision,
+            average=Average(module, settings.ema) if settings.ema else None,
+            total=total,
+            cycle=round(settings.t_0 * per_epoch),
         )
         key = run_key(module, split, settings, seed, f"{precision.name} on {device.type}") if checkpoint else ""
-        before = _resume(run, checkpoint, key, progress) if checkpoint else 0.0
+        before = run.resume(checkpoint, key, progress) if checkpoint else 0.0
         done = min(total, len(run.history) * per_epoch)
         bar.advance(done)
         while done < total:
@@ -146,15 +109,15 @@ def fit(
             batches = split.shuffled(settings.batch_size, seed=seed, epoch=epoch, device=device)
             loss = _train_epoch(run, steps, batches, bar)
             _check_weights(module, epoch)
-            value = score(module) if score else None
-            run.history.append(EpochRecord(epoch=epoch, loss=loss, score=value))
-            if value is not None:
-                run.note_score(value)
+            with run.averaged():
+                value = score(module) if score else None
+                run.history.append(EpochRecord(epoch=epoch, loss=loss, score=value))
+                if value is not None:
+                    run.note_score(value)
             done = steps.stop
             if checkpoint:
-                _write(run, checkpoint, key, before + time.monotonic() - began)
-        if run.best is not None:
-            module.load_state_dict(run.best)
+                run.write(checkpoint, key, before + time.monotonic() - began)
+        run.finish()
     return FitResult(
         epochs_run=done / per_epoch,
         history=tuple(run.history),
@@ -167,7 +130,7 @@ def fit(
     )
 
 
-def _train_epoch(run: _Run, steps: range, batches: Iterator[Batch], bar: Task) -> float:
+def _train_epoch(run: RunState, steps: range, batches: Iterator[Batch], bar: Task) -> float:
     """One epoch; returns its mean loss."""
     settings = run.settings
     run.module.train()
@@ -177,14 +140,20 @@ def _train_epoch(run: _Run, steps: range, batches: Iterator[Batch], bar: Task) -
     rows: list[Tensor] = []
     summed = 0.0
     for step, batch in zip(steps, batches, strict=False):
-        set_rate(run.optimizer, settings.learning_rate * run.factor(step))
+        number = (step - steps.start) % settings.accumulate
+        together = min(settings.accumulate, steps.stop - (step - number))
         with run.precision.autocast():
             loss = run.objective(run.module, batch)
-        run.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if settings.clip_norm > 0:
-            nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
-        run.optimizer.step()
+        if number == 0:
+            run.optimizer.zero_grad(set_to_none=True)
+        (loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
+        if number == together - 1:
+            set_rate(run.optimizer, run.rate(step))
+            if settings.clip_norm > 0:
+                nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
+            run.optimizer.step()
+            if run.average is not None:
+                run.average.update(step)
         losses.append(loss.detach())
         rows.append(batch.rows)
         if len(losses) == _LOOK_EVERY or step == steps[-1]:
@@ -219,28 +188,3 @@ def _check_weights(module: nn.Module, epoch: int) -> None:
             raise TrainingFailed(
                 f"the parameter {name} is not finite", where=f"after epoch {epoch}", help="lower learning_rate"
             )
-
-
-def _resume(run: _Run, checkpoint: Path, key: str, progress: Progress) -> float:
-    """Put a saved part of this run into `run`; returns the seconds it took."""
-    saved = load_checkpoint(checkpoint, key)
-    if saved is None:
-        return 0.0
-    run.module.load_state_dict(saved.module)
-    load_optimizer_state(run.optimizer, saved.optimizer)
-    run.history = list(saved.history)
-    run.best_epoch, run.best = saved.best_epoch, saved.best
-    progress.say(f"resumed after epoch {len(run.history)} from {checkpoint.name}")
-    return saved.seconds
-
-
-def _write(run: _Run, checkpoint: Path, key: str, seconds: float) -> None:
-    saved = Saved(
-        module=state(run.module),
-        optimizer=optimizer_state(run.optimizer),
-        best=run.best,
-        best_epoch=run.best_epoch,
-        history=tuple(run.history),
-        seconds=seconds,
-    )
-    save_checkpoint(checkpoint, key, saved)

@@ -33,6 +33,10 @@ class FitSettings(Noun):
     t_mult: int = Field(default=2, ge=1, description="how many times longer each next cycle is")
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps spent warming up")
     clip_norm: float = Field(default=1.0, ge=0, description="gradient norm limit; 0 is none")
+    accumulate: int = Field(default=1, ge=1, description="batches whose gradients make one step")
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
+    )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto is a GPU where there is one")

@@ -23,6 +23,9 @@ class Recover(Weights):
     learning_rate: float | None = Field(default=None, gt=0, description="peak; unset: a third of the workload's")
     teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
     patience: int = Field(default=0, ge=0)
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
+    )
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     def forecast(self) -> str:
@@ -39,7 +42,13 @@ class Recover(Weights):
         """
         rate = self.learning_rate or base.learning_rate / 3
         early = self.patience > 0
-        changes = {"epochs": self.epochs, "learning_rate": rate, "patience": self.patience, "keep_best": early}
+        changes = {
+            "epochs": self.epochs,
+            "learning_rate": rate,
+            "patience": self.patience,
+            "keep_best": early,
+            "ema": self.ema,
+        }
         return base.model_copy(update=changes)
 
 
@@ -54,9 +63,9 @@ def recover(
     if not settings.epochs:
         return {"epochs": 0}
     on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing)
-    guide = teacher if teacher is not None else context.teacher
+    guide = (teacher if teacher is not None else context.teacher) if settings.teacher else None
     rows = context.train
-    if settings.teacher and guide is not None:
+    if guide is not None:
         same = all(isinstance(dim, int) for spec in context.signature.outputs for dim in spec.shape[1:])
         fixed = context.train.augment is None and same
         if settings.unlabelled and context.unlabelled is not None:
@@ -86,7 +95,7 @@ def recover(
         "best epoch": result.best_epoch,
         "scores": [round(row.score, 5) for row in result.history if row.score is not None],
         "seconds": round(result.seconds, 1),
-        "teacher": settings.teacher and guide is not None,
+        "teacher": guide is not None,
         "precision": result.precision_reason,
         "device": result.device,
     }

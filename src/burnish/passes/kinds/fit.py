@@ -36,6 +36,8 @@ class Fit(Pass):
     schedule: Schedule | None = None
     t_0: float | None = Field(default=None, ge=0, description="epochs of the first cycle of cosine-restarts")
     t_mult: int | None = Field(default=None, ge=1, description="how many times longer each next cycle is")
+    accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
+    ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Literal["auto", "fp32", "bf16"] | None = None
     patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
 

@@ -96,6 +96,9 @@ class Prune(Pass):
         found: list[_Cut] = []
         for retreats in range(self.retreat + 1):
             keep = {amount: share ** (0.5**retreats) for amount, share in self._keep.items()}
+            if found:
+                wanted = " and ".join(f"{share:.0%} of {amount}" for amount, share in keep.items())
+                context.progress.say(f"    score {found[-1].score(context):.4f}, {floor:.4f} needed: keeping {wanted}")
             found.append(self._cut(variant, context, keep, found))
             if not found[-1].records or found[-1].score(context) >= floor:
                 break
