@@ -68,6 +68,13 @@ def test_an_impossible_drop_ends_with_the_best_so_far() -> None:
     assert [row["float layers"] for row in outcome.notes["fallback"]] == [0, 1, 2]
 
 
+def test_two_fallbacks_that_do_not_help_are_enough() -> None:
+    score = scores(1.0, 0.5, 0.4, 0.45, 0.999)
+    outcome = quantize(method="ptq", max_drop=0.0)(tiny.trained(), tiny.context(score=score))
+    assert [row["float layers"] for row in outcome.notes["fallback"]] == [0, 1, 2]
+    assert (outcome.notes["ptq score"], outcome.skipped) == (0.5, ())
+
+
 def test_no_layer_goes_back_when_none_may() -> None:
     score = scores(1.0, 0.5)
     outcome = quantize(method="ptq", max_drop=0.0, max_float_layers=0)(tiny.trained(), tiny.context(score=score))

@@ -3,7 +3,8 @@
 `ptq` calibrates on a few hundred training rows. `qat` goes on from there and trains with the rounding
 in place, the float model as teacher. `best` does both and keeps the one that scores higher on
 validation; the notes hold both. When the score falls more than the budget allows, the noisiest
-layers go back to floating point, one, two, four ... at a time, until it holds. The compiled graph
+layers go back to floating point, one, two, four ... at a time, until it holds or twice in a row nothing
+got better. The compiled graph
 is then looked at: the share of operators and of weight bytes that really run in INT8 must reach
 `min_coverage`, or the pass fails.
 
@@ -30,6 +31,9 @@ from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
 from burnish.train.device import choose_device
+
+_FUTILE = 2
+"""So many fallbacks in a row without a better score are enough: the loss is not in a few layers."""
 
 
 class Quantize(Pass):
@@ -117,13 +121,15 @@ class Quantize(Pass):
         order: list[str] = []
         tries: list[dict[str, float]] = []
         best: tuple[float, nn.Module, list[str]] | None = None
+        futile = 0
         while True:
             module = nodes.insert(variant.module, samples, self.scheme, float_layers)
             score = context.score(module)
             tries.append({"float layers": len(float_layers), "score": round(score, 5)})
+            futile += 1
             if best is None or score > best[0]:
-                best = (score, module, float_layers)
-            if score >= limit or len(float_layers) >= self.max_float_layers:
+                best, futile = (score, module, float_layers), 0
+            if score >= limit or len(float_layers) >= self.max_float_layers or futile == _FUTILE:
                 break
             if not order:
                 order = nodes.noisiest(module, variant.module, context.examples)
