@@ -15,7 +15,7 @@ _MB = 1e6
 def convert(source: Path, target: Path | None, codec: str) -> None:
     """Body of the command. Raises `BurnishError`."""
     path = target or source.with_suffix(".parquet")
-    if path == source:
+    if path.resolve() == source.resolve():
         raise BadData("source and target are the same file", where=str(source), help="name another TARGET")
     with RichProgress() as progress:
         found = converting.convert(source, path, codec=codec, progress=progress)

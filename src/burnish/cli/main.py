@@ -365,7 +365,7 @@ def help_texts() -> dict[str, str]:
             name, command, parent = waiting.pop(0)
             short = name.rpartition(" ")[2]
             with command.make_context(short, [], parent=parent, resilient_parsing=True, max_content_width=100) as ctx:
-                inner = getattr(command, "commands", {})
+                inner = command.commands if isinstance(command, TyperGroup) else {}
                 waiting = [*((f"{name} {key}", part, ctx) for key, part in inner.items()), *waiting]
                 texts |= {} if inner else {name: command.get_help(ctx)}
     return texts

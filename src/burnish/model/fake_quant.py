@@ -20,7 +20,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
-from burnish.core.machine import fingerprint
+from burnish.core.machine import INT8_DOT, fingerprint
 from burnish.core.manifest import Record
 from burnish.core.noun import Field, Noun
 
@@ -129,7 +129,7 @@ def _advanced(scheme: Scheme) -> Any:
         )
         ranges = RangeEstimatorParameters(min=low, max=high)
     smooth = AdvancedSmoothQuantParameters() if scheme.smooth else AdvancedSmoothQuantParameters(-1, -1)
-    exact = {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"} & set(fingerprint().isa)
+    exact = INT8_DOT & set(fingerprint().isa)
     return AdvancedQuantizationParameters(
         overflow_fix=OverflowFix.DISABLE if exact else OverflowFix.ENABLE,
         disable_bias_correction=not scheme.bias_correction,

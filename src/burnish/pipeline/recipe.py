@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from burnish.core.doors import BACKENDS, PASSES
 from burnish.core.errors import RecipeError, did_you_mean
@@ -24,6 +24,7 @@ from burnish.core.signature import Served
 from burnish.core.yaml_file import parse_value, read_yaml
 from burnish.passes.base import Pass
 from burnish.pipeline.shipped import shipped_recipes
+from burnish.train.device import Device
 
 
 class Step(Noun):
@@ -64,7 +65,7 @@ class Recipe(Noun):
     served: tuple[Served, ...] = ()
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="0 is every core")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="what trains; auto is a GPU if any")
+    device: Device = Field(default="auto", description="what trains; auto is a GPU if any")
 
     def build_passes(self) -> list[Pass]:
         """All passes, checked. Raises `RecipeError`."""

@@ -105,12 +105,18 @@ class Workbench:
         return 0 if name == self.compile.target else self.useful.index(name) + 1
 
     def build(self, variant: Variant, backend: Backend, options: Mapping[str, Any]) -> Built:
-        """Compile into a new folder. Raises `Unsupported` when the backend cannot."""
+        """Compile into a new folder. Raises `Unsupported` when the backend cannot, or fails as nobody foresaw."""
         folder = self.folder / f"{next(self._numbers):04d}-{backend.name}"
         folder.mkdir(parents=True)
         program = variant.program(self.workload.signature, self.examples)
         with explain_io(folder):
-            backend.build(program, folder, options)
+            try:
+                backend.build(program, folder, options)
+            except (BurnishError, OSError, MemoryError):
+                raise
+            except Exception as error:  # a vendor's bug costs its candidate, not the run
+                what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                raise Unsupported(what, help=f"leave the backend {backend.name!r} out") from error
         return Built(
             backend=backend,
             options=dict(options),
@@ -128,11 +134,7 @@ class Workbench:
                     built.append(self.build(variant, backend, options))
                 except Unsupported as error:
                     where = f" ({error.where})" if error.where else ""
-                    failed[_label(backend, options)] = error.what + where
-                except (BurnishError, OSError, MemoryError):
-                    raise
-                except Exception as error:  # a vendor's bug costs its candidate, not the run
-                    failed[_label(backend, options)] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what + where
         return built, failed
 
     def on_target(self, variant: Variant) -> list[Built]:
@@ -246,10 +248,6 @@ def at_once(size_bytes: int, available_bytes: int) -> int:
     """
     each = 3e8 + 4 * size_bytes
     return int(min(16, max(2, available_bytes / 2 / each)))
-
-
-def _label(backend: Backend, options: Mapping[str, Any]) -> str:
-    return " ".join([backend.name, *map(str, options.values())])
 
 
 def _why(error: BurnishError) -> str:

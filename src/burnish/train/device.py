@@ -16,10 +16,10 @@ from torch import nn
 
 from burnish.core.errors import Unsupported
 
-Setting = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
-def choose_device(setting: Setting) -> torch.device:
+def choose_device(setting: Device) -> torch.device:
     """The device for a setting; `auto` is the GPU that CUDA counts first, else the processor.
 
     Raises `Unsupported` when a GPU is asked for and torch sees none.

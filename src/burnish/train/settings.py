@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from burnish.core.doors import OPTIMIZERS
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
+from burnish.train.device import Device
 from burnish.train.schedules import Schedule
 
 Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
@@ -39,7 +40,7 @@ class FitSettings(Noun):
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto is a GPU where there is one")
+    device: Device = Field(default="auto", description="auto is a GPU where there is one")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from burnish.core.errors import BadData, RecipeError, did_you_mean
-from burnish.core.files import explain_io
+from burnish.core.files import new_file
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
 from burnish.data.tables import codecs
@@ -48,24 +47,18 @@ def convert(source: Path, target: Path, *, codec: str = "auto", progress: Progre
     if codec not in ("auto", *CODECS):
         raise RecipeError(f"unknown codec {codec!r}", where="codec", help=did_you_mean(codec, ["auto", *CODECS]))
     table = open_source(source)
-    metadata = {"burnish.source": source.name, "burnish.source_sha256": table.sha256, **table.metadata}
+    metadata = {"burnish.source": source.name, "burnish.source_sha256": table.digest(), **table.metadata}
     schema = table.schema.with_metadata(metadata)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with explain_io(target):
+        with new_file(target) as file, progress.task(f"reading {source.name}", 100) as bar:
             first = _first(table)
             tried = codecs.measure(pa.Table.from_batches(first, table.schema)) if codec == "auto" and first else ()
             chosen = codecs.choose(tried) if tried else "zstd-3" if codec == "auto" else codec
-            with progress.task(f"reading {source.name}", 100) as bar:
-                rows = _write(table, first, schema, unfinished, chosen, bar)
+            rows = _write(table, first, schema, file, chosen, bar)
             if not rows:
                 raise BadData("there are no rows", where=str(source))
-            unfinished.replace(target)
     except pa.ArrowException as error:
         raise unreadable(source, error) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
     return Converted(
         rows=rows,
         columns=tuple(schema.names),
@@ -88,9 +81,9 @@ def _first(table: Source) -> list[Any]:
     return taken
 
 
-def _write(table: Source, first: Sequence[Any], schema: Any, path: Path, codec: str, bar: Task) -> int:
+def _write(table: Source, first: Sequence[Any], schema: Any, file: IO[bytes], codec: str, bar: Task) -> int:
     rows = percent = 0
-    with pyarrow.parquet.ParquetWriter(path, schema, **codecs.settings(codec)) as writer:
+    with pyarrow.parquet.ParquetWriter(file, schema, **codecs.settings(codec)) as writer:
         for group in _groups(itertools.chain(first, table.batches)):
             writer.write_table(pa.Table.from_batches(group).replace_schema_metadata(schema.metadata))
             rows += sum(batch.num_rows for batch in group)

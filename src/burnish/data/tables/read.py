@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from burnish.core.errors import BadData, MissingData
 from burnish.core.files import new_folder, sha256
 from burnish.data.images import decode_all
 from burnish.data.locate import cache_folder
+from burnish.data.tables.sources import open_source, unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +81,11 @@ def _decode_into(folder: Path, path: Path, image: str, label: str) -> None:
 
 
 def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise MissingData("there is no such file", where=str(path), help="check the path")
+    source = open_source(path)
     try:
-        match path.suffix:
-            case ".parquet":
-                return pyarrow.parquet.read_table(path)
-            case ".csv":
-                return pyarrow.csv.read_csv(path)
-            case ".tsv":
-                return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter="\t"))
-            case ".jsonl" | ".json":
-                return pyarrow.json.read_json(path)
+        return pa.Table.from_batches(source.batches, source.schema.with_metadata(source.metadata))
     except pa.ArrowException as error:
-        raise BadData("the file cannot be read", where=str(path), why=str(error).splitlines()[0]) from None
-    raise BadData(
-        f"{path.suffix or 'no suffix'} is no known kind of table",
-        where=str(path),
-        help="give a .parquet, .csv, .tsv or .jsonl file",
-    )
+        raise unreadable(path, error) from None
 
 
 def _column(table: Any, name: str, path: Path) -> NDArray[Any]:

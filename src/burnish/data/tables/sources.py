@@ -28,7 +28,7 @@ _IMAGE_ROWS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A table in batches. `size_bytes` and `sha256` are of what it was read from.
+    """A table in batches. `size_bytes` and `digest()` (SHA-256, in hex) are of what it is read from.
 
     `share` says how much of it has been read, in [0, 1], given the rows that came out.
     """
@@ -37,7 +37,7 @@ class Source:
     batches: Iterator[Any]
     share: Callable[[int], float]
     size_bytes: int
-    sha256: str
+    digest: Callable[[], str]
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,7 +64,7 @@ def unreadable(path: Path, error: Exception) -> BadData:
 
 
 def _file(path: Path) -> Source:
-    facts: dict[str, Any] = {"size_bytes": path.stat().st_size, "sha256": sha256(path)}
+    facts: dict[str, Any] = {"size_bytes": path.stat().st_size, "digest": lambda: sha256(path)}
     match path.suffix:
         case ".jsonl" | ".ndjson" | ".json":
             file, share = _stream(path)
@@ -136,14 +136,15 @@ def _images(folder: Path) -> Source:
             names = [file.relative_to(folder).as_posix() for file, _ in part]
             yield pa.record_batch([[f.read_bytes() for f, _ in part], [n for _, n in part], names], schema=schema)
 
-    size = sum(file.stat().st_size for file, _ in rows)
-    whole = digest(*(part for file, _ in rows for part in (file.relative_to(folder).as_posix(), sha256(file))))
+    def whole() -> str:
+        return digest(*(part for file, _ in rows for part in (file.relative_to(folder).as_posix(), sha256(file))))
+
     return Source(
         schema=schema,
         batches=batches(),
         share=_of(len(rows)),
-        size_bytes=size,
-        sha256=whole,
+        size_bytes=sum(file.stat().st_size for file, _ in rows),
+        digest=whole,
         metadata={"classes": ",".join(classes)},
     )
 
