@@ -12,6 +12,8 @@ def saved(best_epoch):
         module={"w": torch.ones(3)},
         optimizer={"0.step": torch.tensor(4.0)},
         average={},
+        scaler={"scale": 8.0},
+        skipped=2,
         best={"w": torch.ones(3) if best_epoch == 1 else torch.zeros(3)},
         best_epoch=best_epoch,
         history=(EpochRecord(epoch=0, loss=1 / 3, score=0.1), EpochRecord(epoch=1, loss=0.2, score=0.3)),
@@ -26,6 +28,7 @@ def test_comes_back_as_it_was(tmp_path):
         back = load_checkpoint(path, "key")
         assert back.history == saved(best_epoch).history
         assert (back.best_epoch, back.seconds) == (best_epoch, 1.5)
+        assert (back.scaler, back.skipped) == ({"scale": 8.0}, 2)
         assert torch.equal(back.best["w"], saved(best_epoch).best["w"])
         assert torch.equal(back.optimizer["0.step"], torch.tensor(4.0))
         assert back.best["w"].data_ptr() != back.module["w"].data_ptr()
@@ -46,13 +49,13 @@ def test_the_key_follows_everything_that_matters():
 
     torch.manual_seed(0)
     module = nn.Linear(1, 1)
-    base = run_key(module, split(1.0), FitSettings(), 0, "fp32")
-    assert base == run_key(module, split(1.0), FitSettings(), 0, "fp32")
+    base = run_key(module, split(1.0), FitSettings(), 0, "cpu")
+    assert base == run_key(module, split(1.0), FitSettings(), 0, "cpu")
     others = {
-        run_key(module, split(1.5), FitSettings(), 0, "fp32"),
-        run_key(module, split(1.0), FitSettings(epochs=9), 0, "fp32"),
-        run_key(module, split(1.0), FitSettings(), 1, "fp32"),
-        run_key(module, split(1.0), FitSettings(), 0, "bf16"),
-        run_key(nn.Linear(1, 1), split(1.0), FitSettings(), 0, "fp32"),
+        run_key(module, split(1.5), FitSettings(), 0, "cpu"),
+        run_key(module, split(1.0), FitSettings(epochs=9), 0, "cpu"),
+        run_key(module, split(1.0), FitSettings(), 1, "cpu"),
+        run_key(module, split(1.0), FitSettings(), 0, "cuda"),
+        run_key(nn.Linear(1, 1), split(1.0), FitSettings(), 0, "cpu"),
     }
     assert len(others | {base}) == 6

@@ -307,3 +307,32 @@ def test_progress_reaches_its_total(monkeypatch):
     train(net(), progress=recorder, score=accuracy)
     assert recorder.done == recorder.total == 28
     assert "loss" in recorder.notes[-1] and "score" in recorder.notes[-1]
+
+
+def test_fp16_scales_losses_and_skips_steps_whose_gradients_overflow():
+    huge = SETTINGS.model_copy(update={"precision": "fp16", "epochs": 2})
+    module = net()
+    with torch.no_grad():
+        module.head.weight.mul_(300)
+    result = train(module, settings=huge)
+    assert 0 < result.skipped_steps < result.steps
+    assert all(torch.isfinite(param).all() for param in module.parameters())
+
+
+def test_fp16_goes_on_with_the_same_bits(tmp_path):
+    half = SETTINGS.model_copy(update={"precision": "fp16"})
+    whole = net()
+    told = train(whole, settings=half, score=accuracy)
+    stopped, resumed = net(), net()
+
+    def dies(module, seen=[0]):  # noqa: B006
+        seen[0] += 1
+        if seen[0] == 3:
+            raise KeyboardInterrupt
+        return accuracy(module)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, settings=half, score=dies, checkpoint=tmp_path / "fit")
+    again = train(resumed, settings=half, score=accuracy, checkpoint=tmp_path / "fit")
+    assert same(whole, resumed)
+    assert again.skipped_steps == told.skipped_steps

@@ -1,29 +1,58 @@
+import pytest
 import torch
 
 from burnish.train.precision import choose_precision
 
 CPU = torch.device("cpu")
+FAST = ("avx2", "avx512_bf16")
 
 
-def test_auto_follows_the_instruction_sets():
-    fast = choose_precision("auto", CPU, isa=("avx2", "amx_bf16"))
-    slow = choose_precision("auto", CPU, isa=("avx2", "avx512_bf16"))
-    assert (fast.name, slow.name) == ("bf16", "fp32")
-    assert "amx_bf16" in fast.reason and "amx_bf16" in slow.reason
+def trial(fp32, bf16):
+    return lambda names: {"fp32": fp32, "bf16": bf16}
+
+
+def never(names):
+    raise AssertionError("nothing to try")
+
+
+def test_auto_takes_the_lower_format_only_where_it_was_faster():
+    faster = choose_precision("auto", CPU, trial([3.0, 3.3, 2.8], [2.0, 2.0, 2.0]), isa=FAST)
+    slower = choose_precision("auto", CPU, trial([1.0, 1.0, 1.0], [1.2, 0.9, 1.2]), isa=FAST)
+    level = choose_precision("auto", CPU, trial([1.02, 1.02, 1.02], [1.0, 1.0, 1.0]), isa=FAST)
+    assert (faster.name, slower.name, level.name) == ("bf16", "fp32", "fp32")
+    assert faster.reason == "bf16: a step in bf16 is 1.50x [1.40, 1.65] as fast as in fp32"
+    assert slower.reason == "fp32: a step in bf16 is 0.83x [0.83, 1.11] as fast as in fp32"
+
+
+def test_nothing_is_tried_that_the_processor_does_not_multiply():
+    chosen = choose_precision("auto", CPU, never, isa=("avx2", "avx512f"))
+    assert chosen.name == "fp32"
+    assert "avx512_bf16" in chosen.reason
+
+
+def test_a_short_run_stays_in_fp32():
+    chosen = choose_precision("auto", CPU, None, isa=FAST)
+    assert (chosen.name, chosen.reason) == ("fp32", "fp32: too few steps to try bf16")
 
 
 def test_a_wish_is_obeyed():
-    assert choose_precision("bf16", CPU, isa=()).name == "bf16"
-    assert choose_precision("fp32", CPU, isa=("amx_bf16",)).name == "fp32"
+    assert choose_precision("bf16", CPU, never, isa=()).name == "bf16"
+    assert choose_precision("fp32", CPU, never, isa=FAST).name == "fp32"
 
 
 def test_other_devices_stay_in_fp32():
-    assert choose_precision("auto", torch.device("meta")).name == "fp32"
+    assert choose_precision("auto", torch.device("meta"), never).name == "fp32"
 
 
-def test_autocast_lowers_matrix_products_only_when_chosen():
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)]
+)
+def test_autocast_lowers_matrix_products_only_when_chosen(name, dtype):
     a = torch.ones(2, 2)
-    with choose_precision("bf16", CPU).autocast():
-        assert (a @ a).dtype == torch.bfloat16
-    with choose_precision("fp32", CPU).autocast():
-        assert (a @ a).dtype == torch.float32
+    with choose_precision(name, CPU).autocast():
+        assert (a @ a).dtype == dtype
+
+
+def test_only_fp16_scales_its_losses():
+    assert choose_precision("fp16", CPU).scaler().is_enabled()
+    assert not choose_precision("bf16", CPU).scaler().is_enabled()

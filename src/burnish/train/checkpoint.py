@@ -21,7 +21,7 @@ from burnish.data.split import Split
 from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
 from burnish.train.settings import FitSettings
 
-_VERSION = "2"
+_VERSION = "3"
 
 
 class EpochRecord(Noun):
@@ -36,25 +36,27 @@ class EpochRecord(Noun):
 class Saved:
     """Everything that a run needs to go on. `best` is None when the best weights are not kept.
 
-    `average` is empty when the weights are not averaged.
+    `average` is empty when the weights are not averaged, `scaler` when losses are not scaled.
     """
 
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
+    scaler: Mapping[str, float]
+    skipped: int
     best: dict[str, Tensor] | None
     best_epoch: int | None
     history: tuple[EpochRecord, ...]
     seconds: float
 
 
-def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, precision: str) -> str:
-    """Names a run by its settings, seed, number format, rows and starting weights."""
+def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, device: str) -> str:
+    """Names a run by its settings, seed, kind of device, rows and starting weights."""
     weights = hashlib.sha256()
     for name, tensor in state(module).items():
         weights.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         weights.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest(_VERSION, settings.to_json(), str(seed), precision, split.fingerprint(), weights.hexdigest())
+    return digest(_VERSION, settings.to_json(), str(seed), device, split.fingerprint(), weights.hexdigest())
 
 
 def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
@@ -70,6 +72,8 @@ def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
     }
     facts = {
         "key": key,
+        "scaler": dict(saved.scaler),
+        "skipped": saved.skipped,
         "best_epoch": saved.best_epoch,
         "best_kept": saved.best is not None,
         "history": [record.model_dump() for record in saved.history],
@@ -96,6 +100,8 @@ def load_checkpoint(path: Path, key: str) -> Saved | None:
         module=module,
         optimizer=_under(tensors, "optimizer/"),
         average=_under(tensors, "average/"),
+        scaler=facts["scaler"],
+        skipped=facts["skipped"],
         best=best if facts["best_kept"] else None,
         best_epoch=facts["best_epoch"],
         history=tuple(EpochRecord.parse(record) for record in facts["history"]),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.core.errors import BadData, RecipeError, TrainingFailed
+from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
 from burnish.data.split import Batch, Split, mix_seed
@@ -26,6 +27,7 @@ from burnish.train.optimizer import build_optimizer, set_rate
 from burnish.train.precision import choose_precision
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
+from burnish.train.trial import ENOUGH, StepTrial, remembered
 
 __all__ = ["EpochRecord", "FitResult", "Score", "fit"]
 
@@ -39,7 +41,8 @@ _LOOK_EVERY = 20
 class FitResult(Noun):
     """What a training run did. `best_epoch` counts from 0; None without a score.
 
-    `stopped` says why it ended; `seconds` is the time spent, over all resumed parts.
+    `stopped` says why it ended; `seconds` is the time spent, over all resumed parts; `skipped_steps` had gradients
+    that fp16 could not hold.
     """
 
     epochs_run: float
@@ -50,6 +53,7 @@ class FitResult(Noun):
     precision_reason: str
     device: str
     stopped: str
+    skipped_steps: int = 0
 
 
 def fit(
@@ -80,22 +84,26 @@ def fit(
         raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
     began = time.monotonic()
     device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
     stopped = "all epochs done"
     with moved(module, device), repeatable(device), progress.task(label, total) as bar:
+        key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
+        trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
+        enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
+        precision = choose_precision(settings.precision, device, enough)
         run = RunState(
             module=module,
             objective=objective,
             settings=settings,
             optimizer=build_optimizer(module, settings),
             precision=precision,
+            scaler=precision.scaler(),
             average=Average(module, settings.ema) if settings.ema else None,
             total=total,
             cycle=round(settings.t_0 * per_epoch),
         )
-        key = run_key(module, split, settings, seed, f"{precision.name} on {device.type}") if checkpoint else ""
+        key = digest(key, precision.name)
         before = run.resume(checkpoint, key, progress) if checkpoint else 0.0
         done = min(total, len(run.history) * per_epoch)
         bar.advance(done)
@@ -127,6 +135,7 @@ def fit(
         precision_reason=precision.reason,
         device=device_name(device),
         stopped=stopped,
+        skipped_steps=run.skipped,
     )
 
 
@@ -146,12 +155,13 @@ def _train_epoch(run: RunState, steps: range, batches: Iterator[Batch], bar: Tas
             loss = run.objective(run.module, batch)
         if number == 0:
             run.optimizer.zero_grad(set_to_none=True)
-        (loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
+        run.scaler.scale(loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
         if number == together - 1:
             set_rate(run.optimizer, run.rate(step))
             if settings.clip_norm > 0:
+                run.scaler.unscale_(run.optimizer)
                 nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
-            run.optimizer.step()
+            run.step()
             if run.average is not None:
                 run.average.update(step)
         losses.append(loss.detach())

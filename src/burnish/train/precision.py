@@ -1,11 +1,15 @@
-"""In which number format to train: fp32, or bf16 autocast where the hardware multiplies bf16 fast.
+"""In which number format to train: fp32, or bf16 or fp16 autocast where the hardware multiplies it.
 
-Weights, optimizer state and losses stay fp32; autocast only lowers convolutions and matrix
-products. bf16 has the exponent range of fp32, so no loss scaling is needed.
+Weights, optimizer state and losses stay fp32; autocast only lowers convolutions and matrix products. bf16 has the
+exponent range of fp32; fp16 has not, so its losses are scaled up and a step whose gradients overflow is skipped
+(Micikevicius et al., ICLR 2018). A lower format is not always faster: small models wait for launches, and casts are
+more of them. So `auto` takes it only where a trial of both was at least 3 % faster (see `trial`).
 """
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -14,14 +18,20 @@ import torch
 
 from burnish.core.machine import fingerprint
 
-Setting = Literal["auto", "fp32", "bf16"]
+Name = Literal["fp32", "bf16", "fp16"]
+Setting = Literal["auto", "fp32", "bf16", "fp16"]
+Trial = Callable[[Sequence[Name]], Mapping[Name, Sequence[float]]]
+"""Formats -> seconds of a training step in each, one per round; rounds of all formats are interleaved."""
+
+_FASTER = 1.03
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
     """The chosen format, and why."""
 
-    name: Literal["fp32", "bf16"]
+    name: Name
     reason: str
     device: str
 
@@ -29,19 +39,40 @@ class Precision:
         """A fresh context for one forward pass."""
         if self.name == "fp32":
             return nullcontext()
-        return torch.autocast(self.device, dtype=torch.bfloat16)
+        return torch.autocast(self.device, dtype=_DTYPES[self.name])
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """What scales losses; it does nothing unless the format is fp16."""
+        return torch.amp.GradScaler(self.device, enabled=self.name == "fp16")
 
 
-def choose_precision(setting: Setting, device: torch.device, *, isa: tuple[str, ...] | None = None) -> Precision:
-    """The format for `device`. `isa` are the processor's instruction sets; by default this machine's."""
+def choose_precision(
+    setting: Setting, device: torch.device, trial: Trial | None = None, *, isa: tuple[str, ...] | None = None
+) -> Precision:
+    """The format for `device`; `auto` without a trial is fp32.
+
+    `isa` are the processor's instruction sets; by default this machine's.
+    """
     if setting != "auto":
         return Precision(name=setting, reason=f"{setting}: asked for", device=device.type)
+    lower, lacks = _capable(device, fingerprint().isa if isa is None else isa)
+    if lower is None:
+        return Precision(name="fp32", reason=f"fp32: {lacks}", device=device.type)
+    if trial is None:
+        return Precision(name="fp32", reason=f"fp32: too few steps to try {lower}", device=device.type)
+    seconds = trial(("fp32", lower))
+    ratios = [full / half for full, half in zip(seconds["fp32"], seconds[lower], strict=True)]
+    ratio = statistics.median(ratios)
+    name: Name = lower if ratio >= _FASTER else "fp32"
+    reason = f"{name}: a step in {lower} is {ratio:.2f}x [{min(ratios):.2f}, {max(ratios):.2f}] as fast as in fp32"
+    return Precision(name=name, reason=reason, device=device.type)
+
+
+def _capable(device: torch.device, isa: tuple[str, ...]) -> tuple[Name | None, str]:
+    """The lower format that the device multiplies, or None and why."""
     if device.type == "cuda":
-        capable = torch.cuda.is_bf16_supported(including_emulation=False)
-        reason = "bf16: the GPU multiplies it" if capable else "fp32: the GPU has no bf16"
-        return Precision(name="bf16" if capable else "fp32", reason=reason, device="cuda")
+        return ("bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"), ""
     if device.type == "cpu":
-        capable = "amx_bf16" in (fingerprint().isa if isa is None else isa)
-        reason = "bf16: the processor has amx_bf16" if capable else "fp32: the processor has no amx_bf16"
-        return Precision(name="bf16" if capable else "fp32", reason=reason, device="cpu")
-    return Precision(name="fp32", reason=f"fp32: bf16 was never tried on {device.type}", device=device.type)
+        fast = {"amx_bf16", "avx512_bf16"} & set(isa)
+        return ("bf16", "") if fast else (None, "the processor has neither amx_bf16 nor avx512_bf16")
+    return None, f"no other format was ever tried on {device.type}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from torch import Tensor, nn
 
@@ -11,6 +10,7 @@ from burnish.core.doors import OPTIMIZERS
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
+from burnish.train.precision import Setting as Precision
 from burnish.train.schedules import Schedule
 
 Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
@@ -39,7 +39,7 @@ class FitSettings(Noun):
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from burnish.core.progress import Progress
@@ -28,12 +29,21 @@ class RunState:
     settings: FitSettings
     optimizer: Optimizer
     precision: Precision
+    scaler: GradScaler
     average: Average | None
     total: int
     cycle: int
     history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int | None = None
     best: dict[str, Tensor] | None = None
+    skipped: int = 0
+
+    def step(self) -> None:
+        """An optimizer step, unless scaled gradients overflowed: then the scale is lowered and the step counted."""
+        before = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.skipped += self.scaler.get_scale() < before
 
     def rate(self, step: int) -> float:
         """The learning rate at a step."""
@@ -74,7 +84,8 @@ class RunState:
         load_optimizer_state(self.optimizer, saved.optimizer)
         if self.average is not None:
             self.average.load(saved.average)
-        self.history = list(saved.history)
+        self.scaler.load_state_dict(dict(saved.scaler))
+        self.history, self.skipped = list(saved.history), saved.skipped
         self.best_epoch, self.best = saved.best_epoch, saved.best
         progress.say(f"resumed after epoch {len(self.history)} from {checkpoint.name}")
         return saved.seconds
@@ -85,6 +96,8 @@ class RunState:
             module=state(self.module),
             optimizer=optimizer_state(self.optimizer),
             average={} if self.average is None else self.average.values,
+            scaler=self.scaler.state_dict(),
+            skipped=self.skipped,
             best=self.best,
             best_epoch=self.best_epoch,
             history=tuple(self.history),

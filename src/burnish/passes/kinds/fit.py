@@ -10,7 +10,7 @@ for the one-cycle schedule.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from burnish.core.doors import OPTIMIZERS
 from burnish.core.evidence import Change
@@ -20,6 +20,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.train.loop import fit
 from burnish.train.objectives import task
+from burnish.train.precision import Setting as Precision
 from burnish.train.schedules import Schedule
 
 
@@ -38,7 +39,7 @@ class Fit(Pass):
     t_mult: int | None = Field(default=None, ge=1, description="how many times longer each next cycle is")
     accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
-    precision: Literal["auto", "fp32", "bf16"] | None = None
+    precision: Precision | None = None
     patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
 
     @model_validator(mode="after")
@@ -77,6 +78,8 @@ class Fit(Pass):
             "precision": result.precision_reason,
             "device": result.device,
         }
+        if result.skipped_steps:
+            notes["skipped steps"] = result.skipped_steps
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
 

@@ -1,0 +1,85 @@
+"""A few training steps in every number format, timed side by side; the module is left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from burnish.core.files import write_text
+from burnish.data.split import Split
+from burnish.train.precision import Name, Precision, Trial
+from burnish.train.settings import FitSettings, Objective
+
+ENOUGH = 200
+"""A run of fewer steps than this is not worth a trial."""
+
+_ROUNDS = 5
+_STEPS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTrial:
+    """Times forward and backward passes on the first batches of the first epoch.
+
+    The first round warms up and is not counted. What is trained on must not notice: gradients are dropped, buffers
+    (statistics of norms, ranges of quantizers) put back.
+    """
+
+    module: nn.Module
+    split: Split
+    objective: Objective
+    settings: FitSettings
+    seed: int
+    device: torch.device
+    clock: Callable[[], float] = time.perf_counter
+
+    def __call__(self, names: Sequence[Name]) -> Mapping[Name, Sequence[float]]:
+        """Seconds of `_STEPS` steps in each format, by round."""
+        epoch = self.split.shuffled(self.settings.batch_size, seed=self.seed, epoch=0, device=self.device)
+        batches = list(itertools.islice(epoch, _STEPS))
+        buffers = {key: buffer.clone() for key, buffer in self.module.named_buffers()}
+        training = self.module.training
+        self.module.train()
+        seconds: dict[Name, list[float]] = {name: [] for name in names}
+        for _ in range(_ROUNDS + 1):
+            for name in names:
+                precision = Precision(name=name, reason="", device=self.device.type)
+                began = self.clock()
+                for batch in batches:
+                    with precision.autocast():
+                        loss = self.objective(self.module, batch)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                loss.item()
+                seconds[name].append(self.clock() - began)
+                self.module.zero_grad(set_to_none=True)
+        self.module.train(training)
+        with torch.no_grad():
+            for key, buffer in self.module.named_buffers():
+                buffer.copy_(buffers[key])
+        return {name: rounds[1:] for name, rounds in seconds.items()}
+
+
+def remembered(trial: StepTrial, checkpoint: Path | None, key: str) -> Trial:
+    """The trial, run once per `key`: what it found is kept beside the checkpoint, so a resumed run decides alike."""
+    if checkpoint is None:
+        return trial
+    path = checkpoint.with_name(f"{checkpoint.name}.precision.json")
+
+    def look_up(names: Sequence[Name]) -> Mapping[Name, Sequence[float]]:
+        with contextlib.suppress(OSError, ValueError):
+            kept = json.loads(path.read_text())
+            if kept["key"] == key and set(kept["seconds"]) == set(names):
+                return dict(kept["seconds"])
+        seconds = trial(names)
+        write_text(path, json.dumps({"key": key, "seconds": seconds}))
+        return seconds
+
+    return look_up
