@@ -14,7 +14,7 @@ from burnish.testing import TinySequences, sequence_inputs, sequence_signature
 
 
 class Assorted(nn.Module):
-    """Tied weights, bfloat16, a buffer, scalar arithmetic on sizes, a slice, regions without gradients and autocast."""
+    """Tied weights, bfloat16, a buffer, scalar arithmetic on sizes, a slice, a slice filled in place, regions without gradients and autocast."""
 
     def __init__(self):
         super().__init__()
@@ -31,6 +31,9 @@ class Assorted(nn.Module):
         middle = x[:, x.shape[1] // 2 :, :].sum(1)
         with torch.autocast("cpu", enabled=False):
             middle = middle.float() * 2
+        mask = x.new_zeros(4)
+        mask[1:3] = 2
+        middle = middle + mask
         return (middle / (x.shape[0] * 2 + 1) + count).clamp(min=float("-inf"), max=3.0)
 
 

@@ -109,11 +109,11 @@ CASES = (
     ),
     Case(name="r3d", kind="three-dimensional", build=zoo.video, task=tasks.clips, epochs=4),
     Case(name="vit", kind="nn.MultiheadAttention", build=zoo.vit, task=tasks.pictures, epochs=10),
-    Case(name="swin", kind="shifted windows", build=zoo.swin, rate=4e-3, task=tasks.pictures, epochs=12),
-    Case(name="timm-vit", kind="fused qkv", build=zoo.timm_vit, task=tasks.pictures, epochs=10),
+    Case(name="swin", kind="shifted windows", build=zoo.swin, task=tasks.pictures, epochs=30),
+    Case(name="timm-vit", kind="fused qkv", build=zoo.timm_vit, task=tasks.pictures, epochs=30),
     Case(name="timm-mixer", kind="token mixing", build=zoo.timm_mixer, task=tasks.pictures, epochs=10),
-    Case(name="bert", kind="encoder", build=zoo.bert, task=tasks.tokens, epochs=10),
-    Case(name="distilbert", kind="encoder", build=zoo.distilbert, task=tasks.tokens, epochs=15),
+    Case(name="bert", kind="encoder", build=zoo.bert, task=tasks.tokens, rate=2e-3, epochs=20),
+    Case(name="distilbert", kind="encoder", build=zoo.distilbert, task=tasks.tokens, rate=2e-3, epochs=25),
     Case(name="gpt2", kind="decoder, fused qkv", build=zoo.Decoder, task=tasks.tokens, epochs=12),
 )
 

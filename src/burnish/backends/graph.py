@@ -232,4 +232,4 @@ def _tensor(array: Any, dtype: str) -> Tensor:
     kind = getattr(torch, dtype)
     if not isinstance(kind, torch.dtype):
         raise ValueError(f"{dtype!r} is no dtype")
-    return torch.from_numpy(np.ascontiguousarray(array)).view(kind)
+    return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape)).view(kind)
