@@ -26,6 +26,7 @@ from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.rollout.settings import read_rollout
+from burnish.serve.rollout.standing import forget, place
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 from burnish.serve.settle import settle
@@ -46,6 +47,7 @@ class Options(Noun):
     tls_key: Path | None = Field(default=None, description="PEM file")
     api_keys: Path | None = Field(default=None, description="file with one key a line; requests must bring one")
     drain_s: float = Field(default=30.0, ge=0, description="time to answer what waits when it is told to end")
+    forget_rollouts: bool = Field(default=False, description="what was set over HTTP before counts no more")
     limits: Limits = Field(default_factory=Limits)
     patience: Patience = Field(default_factory=Patience, description="time and room for a client's part")
 
@@ -64,8 +66,10 @@ _NO_TARGET_S = 30.0
 
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`, `RecipeError`."""
-    for versions in find_models(paths).values():
+    for model, versions in find_models(paths).items():
         read_rollout(versions)
+        if options.forget_rollouts:
+            forget(place(model, versions))
     keys = Keys.read(options.api_keys)
     tls = read_tls(options.tls_certificate, options.tls_key)
     with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -89,7 +93,7 @@ async def _serve(
             folder, options.limits, target_s=options.target_s, threads=options.threads, watch=watch, cores=cores
         )
 
-    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say))
+    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say, keep=True))
     metrics.show_versions(service.index)
     say("starting")
     await service.start()

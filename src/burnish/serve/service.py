@@ -121,7 +121,7 @@ class Service:
         async with self._changing.setdefault(model, asyncio.Lock()):
             try:
                 self._traffic(model)
-                await self._rollouts.arrange(model, self._engines[model], Rollout.parse(settings, where="rollout"))
+                await self._rollouts.send(model, self._engines[model], Rollout.parse(settings, where="rollout"))
             except (ArtifactError, RecipeError) as error:
                 raise ProtocolError(400, str(error).replace("\n", "; ")) from None
             finally:
