@@ -138,15 +138,14 @@ class _Calls:
         return MESSAGES["ServerMetadataResponse"](**self._service.server_metadata())
 
     async def model_metadata(self, request: Any, _context: Any) -> Any:
-        found = self._service.model_metadata(request.name, request.version)
-        return MESSAGES["ModelMetadataResponse"](**_without_labels(found))
+        return MESSAGES["ModelMetadataResponse"](**self._service.model_metadata(request.name, request.version))
 
     async def statistics(self, request: Any, _context: Any) -> Any:
         return MESSAGES["ModelStatisticsResponse"](**self._service.statistics(request.name, request.version))
 
     async def index(self, request: Any, _context: Any) -> Any:
         found = self._service.index()
-        models = [_without_labels(item) for item in found if item["state"] == "READY" or not request.ready]
+        models = [item for item in found if item["state"] == "READY" or not request.ready]
         return MESSAGES["RepositoryIndexResponse"](models=models)
 
     async def load(self, request: Any, _context: Any) -> Any:
@@ -212,11 +211,6 @@ def _check_key(keys: Keys, context: Any) -> None:
 
 def _headers(context: Any) -> dict[str, str]:
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-
-
-def _without_labels(found: dict[str, Any]) -> dict[str, Any]:
-    """The fields that the messages have."""
-    return {key: value for key, value in found.items() if key != "labels"}
 
 
 def _check_parameters(request: Any) -> None:
