@@ -17,6 +17,7 @@ from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
 from burnish.serve.rollout.rollouts import Rollouts
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
@@ -70,6 +71,7 @@ def with_app(artifact, body, *, versions=("1",), keys=None, **limits):
                     App(
                         service,
                         max_body=100_000,
+                        room=Room(1_600_000),
                         keys=keys,
                         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
                     )

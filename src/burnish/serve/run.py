@@ -27,6 +27,7 @@ from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.rollout.settings import read_rollout
 from burnish.serve.rollout.standing import forget, place
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 from burnish.serve.settle import settle
@@ -51,11 +52,18 @@ class Options(Noun):
     limits: Limits = Field(default_factory=Limits)
     patience: Patience = Field(default_factory=Patience, description="time and room for a client's part")
 
+    def room(self) -> Room:
+        """What the requests of all clients together may take."""
+        return Room(_BODIES * self.max_body)
+
     @property
     def target_s(self) -> float:
         """Time that a request has which names none."""
         return self.latency_target_ms / 1000 if self.latency_target_ms else _NO_TARGET_S
 
+
+_BODIES = 16
+"""Largest requests that may be held at once."""
 
 _OTHER_FILES = 256
 """Open files that are not connections."""
@@ -103,9 +111,12 @@ async def _serve(
             say(f"{name} {version}: workers on cores {' and '.join(','.join(map(str, own)) for own in engine.cores)}")
     if cores.crowded:
         say("workers share cores: fewer models, --instances or --threads keep them apart")
+    room = options.room()
+    metrics.show_room(room)
     app = App(
         service,
         max_body=options.max_body,
+        room=room,
         keys=keys,
         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
     )
@@ -114,7 +125,9 @@ async def _serve(
     try:
         if options.grpc_port is not None:
             address = f"{options.host}:{options.grpc_port}"
-            grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls, most=most)
+            grpc, port = await start_server(
+                service, address, max_body=options.max_body, room=room, keys=keys, tls=tls, most=most
+            )
             say(f"listening on grpc://{options.host}:{port}")
         say(f"listening on http{'s' if tls else ''}://{options.host}:{door.getsockname()[1]}/v2")
         entrance = Door(options.patience, most=most, max_body=options.max_body)

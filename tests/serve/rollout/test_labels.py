@@ -11,6 +11,7 @@ from burnish.serve.grpc.schema import MESSAGES, SERVICE
 from burnish.serve.grpc.server import start_server
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.rest import render_answer
+from burnish.serve.room import Room
 from tests.serve.rollout.test_rollouts import repository, request, serving
 
 __all__ = ["repository"]
@@ -28,7 +29,7 @@ async def call(channel, name, /, **fields):
 def test_both_protocols_tell_the_same_labels(repository, images):
     async def body(service, _rollouts):
         await service.set_rollout("tiny", {"labels": {"stable": 1, "next": 2, "latest": 2}})
-        server, port = await start_server(service, "127.0.0.1:0", max_body=1 << 20, keys=Keys())
+        server, port = await start_server(service, "127.0.0.1:0", max_body=1 << 20, room=Room(1 << 20), keys=Keys())
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                 metadata = await call(channel, "ModelMetadata", name="tiny", version="next")

@@ -1,8 +1,9 @@
 """The protocol's gRPC messages, from a table: no generated code, no compiler at build time.
 
 The numbers and types are those of Open Inference Protocol v2 (package `inference`) with Triton's
-statistics and repository calls; `labels`, number 100, are an addition that other clients pass over. Messages live in a pool of their own, so that a client library with the same
-names can be loaded into the same process. protobuf is imported here and nowhere else.
+statistics and repository calls; `labels`, number 100, is an addition that other clients pass over. Messages live in a
+pool of their own, so that a client library with the same names can be loaded into the same process.
+protobuf is imported here and nowhere else.
 """
 
 from __future__ import annotations

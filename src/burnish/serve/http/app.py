@@ -8,10 +8,11 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from burnish.serve.http.body import Gone, Receive, Room, deflate, read_body
+from burnish.serve.http.body import Gone, Receive, deflate, read_body
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_json, parse_request, render_answer
+from burnish.serve.room import Room
 from burnish.serve.service import Service
 
 Scope = MutableMapping[str, Any]
@@ -22,22 +23,25 @@ Page = Callable[[], tuple[str, bytes]]
 _SMALL = 64 << 10
 """Bytes of a body that is no inference request."""
 
-_BODIES = 16
-"""Largest bodies that may be held at once."""
-
 _LOG = logging.getLogger(__name__)
 
 
 class App:
-    """The application. `pages` are answered to GET by path: metrics and the like."""
+    """The application. `pages` are answered to GET by path: metrics and the like; `room` is what all bodies share."""
 
     def __init__(
-        self, service: Service, *, max_body: int, keys: Keys | None = None, pages: dict[str, Page] | None = None
+        self,
+        service: Service,
+        *,
+        max_body: int,
+        room: Room,
+        keys: Keys | None = None,
+        pages: dict[str, Page] | None = None,
     ) -> None:
         self._service = service
         self._keys = keys or Keys()
         self._max_body = max_body
-        self._room = Room(_BODIES * max_body)
+        self._room = room
         self._pages = pages or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +87,7 @@ class App:
     async def _infer(self, parts: list[str], headers: dict[str, str], receive: Receive, send: Send) -> None:
         model, version = _named(parts[2:-1])
         self._service.engine(model, version)
-        with self._room.hold() as grow:
+        with self._room.hold("http") as grow:
             body = await read_body(receive, headers, self._max_body, grow)
             request = parse_request(body, headers.get(HEADER_LENGTH))
             answer = await self._run(model, version, request, headers, receive)
