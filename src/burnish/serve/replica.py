@@ -35,9 +35,7 @@ class _Fixed(Service):
     async def set_rollout(self, model: str, settings: dict[str, Any]) -> None:
         """Raises `ProtocolError`, always: one replica of many would follow."""
         del settings
-        raise ProtocolError(
-            400, f"the rollout of {model[:64]!r} is changed by its file rollout.yaml and deploying again"
-        )
+        raise ProtocolError(400, f"the rollout of {model[:64]!r} is its file rollout.yaml, read when it is deployed")
 
 
 class Replica:

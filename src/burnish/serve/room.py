@@ -1,4 +1,4 @@
-"""How many bytes the requests of all clients together may take, over both front ends, from their first byte to the answer."""
+"""How many bytes the requests of all clients together may take, over both front ends, until they are answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETRY_S = 1.0
 
 
 class Room:
-    """At most `most` bytes. The last sixteenth is for requests of up to `small` bytes, so that large ones leave them some.
+    """At most `most` bytes. The last sixteenth is for requests of up to `small` bytes: large ones leave them some.
 
     `refused` counts who found no room, by front end.
     """
