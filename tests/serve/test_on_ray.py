@@ -227,7 +227,7 @@ def test_tls_and_api_keys_hold_on_ray_too(tmp_path):
         assert status("/v2/models/images", {"x-api-key": "another-key-of-enough-characters"}) == 401
         assert status("/v2/models/images", {"authorization": "Bearer a-key-of-enough-characters"}) == 200
         assert status("/v2/models/images", {"x-api-key": "a-key-of-enough-characters"}) == 200
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5)
     finally:
         process.send_signal(signal.SIGTERM)

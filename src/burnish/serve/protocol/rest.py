@@ -26,8 +26,8 @@ HEADER_LENGTH = "inference-header-content-length"
 MAX_TENSORS = 256
 MAX_PRIORITY = 255
 MAX_JSON = 4 << 20
-"""Bytes of JSON. Read on the event loop they would stop everybody else for up to 0.3 s, in a thread beside it for 0.07 s:
-its longest steps hold the interpreter. Binary tensors cost nothing."""
+"""Bytes of JSON. Read on the event loop they would stop everybody else for up to 0.3 s, in a thread beside it for
+0.07 s: its longest steps hold the interpreter. Binary tensors cost nothing."""
 MAX_CONTAINERS = 1 << 17
 """Lists and objects of a request: three bytes of JSON make one of ninety, and a million of them take a second."""
 
