@@ -9,6 +9,7 @@ from typing import Any
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
 from burnish.serve.metrics import Metrics
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
@@ -23,7 +24,7 @@ class Application:
             return Engine(folder, Limits(), target_s=30.0, threads=1, watch=metrics.watch(model, version))
 
         self.service = Service(lambda: {"model": {"1": folder}}, make)
-        self._app = App(self.service, max_body=1 << 20)
+        self._app = App(self.service, max_body=1 << 20, room=Room(1 << 30))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":

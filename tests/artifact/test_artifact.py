@@ -160,9 +160,9 @@ def test_a_backend_that_is_not_here_says_how_to_get_it(artifact: Path, monkeypat
 
 
 def test_another_answer_than_the_stored_one_is_noticed(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = loading.load_tensors(artifact / "example.safetensors")
+    stored = loading.load_arrays(artifact / "example.safetensors")
     stored["out.scores"] = stored["out.scores"] + 1.0
-    monkeypatch.setattr(loading, "load_tensors", lambda path: stored)
+    monkeypatch.setattr(loading, "load_arrays", lambda path: stored)
     with pytest.raises(ArtifactError, match="output 'scores' differs by 1 from the stored one") as caught:
         burnish.verify(artifact)
     assert caught.value.help

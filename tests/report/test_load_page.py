@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 from burnish.report.load_page import render_load
 from burnish.serve.load.summary import Reply, summarize
 from tests.report.test_html import HOSTILE, Balanced
@@ -30,3 +33,11 @@ def test_lines_end_where_their_values_say():
     assert "none of these rates" in text
     assert text.count("<polyline") == 2 * 5
     assert "answers in time: 0 at 40/s" in text
+
+
+def test_names_of_lines_never_lie_on_each_other():
+    html = render_load(runs(), url="u", pattern="p", deadline_ms=1000.0, knee=0.0)
+    for plot in html.split("<svg")[1:]:
+        heights = sorted(float(y) for y in re.findall(r'class="label[^"]*" x="[\d.]+" y="([\d.]+)"', plot))
+        assert len(heights) >= 2
+        assert all(later - earlier >= 14.9 for earlier, later in pairwise(heights))

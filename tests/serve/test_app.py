@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 import zlib
 from typing import Any
 
@@ -16,7 +17,9 @@ from burnish.serve.http.app import App
 from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
 from burnish.serve.metrics import Metrics
+from burnish.serve.protocol.rest import parse_request
 from burnish.serve.rollout.rollouts import Rollouts
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
@@ -70,6 +73,7 @@ def with_app(artifact, body, *, versions=("1",), keys=None, **limits):
                     App(
                         service,
                         max_body=100_000,
+                        room=Room(1_600_000),
                         keys=keys,
                         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
                     )
@@ -275,3 +279,21 @@ def test_every_path_of_the_openapi_document_exists(artifact, images):
     status, found, page = with_app(artifact, body)
     assert status == 200 and set(found.values()) == {200}, found
     assert page[1]["content-type"].startswith("text/html") and b"<title>" in page[2]
+
+
+def test_much_json_is_read_beside_the_event_loop(artifact, images, monkeypatch):
+    seen = []
+
+    def parse(body, header_length):
+        seen.append(threading.current_thread() is threading.main_thread())
+        return parse_request(body, header_length)
+
+    monkeypatch.setattr("burnish.serve.http.app.parse_request", parse)
+
+    async def body(call):
+        for padding in (0, 70_000):
+            status, *_ = await call("POST", "/v2/models/tiny/infer", request(images[:1]) + b" " * padding)
+            assert status == 200
+
+    with_app(artifact, body)
+    assert seen == [True, False]

@@ -8,11 +8,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from burnish.serve.http.body import Room
 from burnish.serve.http.door import Door
 from burnish.serve.http.patience import Patience, Progress, Stage
 from burnish.serve.http.server import Guarded
-from burnish.serve.protocol.messages import ProtocolError
 
 PATIENCE = Patience(idle_s=60, head_s=10, grace_s=20, bytes_per_s=1000)
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -203,16 +201,3 @@ def test_stages_follow_a_request(door, clock):
     made.cycle.response_complete = True
     made.on_response_complete()
     assert [*seen, made._progress.stage] == [Stage.IDLE, Stage.HEAD, Stage.ANSWER, Stage.IDLE]
-
-
-def test_large_bodies_share_a_room():
-    room = Room(100, small=10)
-    with room.hold() as one, room.hold() as other:
-        one(110)
-        other(10)
-        with pytest.raises(ProtocolError) as caught:
-            other(11)
-        assert caught.value.status == 503
-    with room.hold() as again:
-        again(60)
-        again(110)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -192,3 +194,41 @@ def test_a_replica_that_is_killed_costs_what_it_had_and_nothing_is_wrong(deploye
     assert not pressing.wrong and not checked.wrong
     assert len(checked.errors) <= 20, checked.errors[-3:]
     assert workers and not psutil.wait_procs(workers, timeout=30)[1], "the workers of a dead replica go on"
+
+
+def test_tls_and_api_keys_hold_on_ray_too(tmp_path):
+    tiny_images(tmp_path / "models" / "images" / "1", backend="null", options={"ms": {"1": 1.0}})
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*make.split(), "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True)
+    (tmp_path / "keys").write_text("a-key-of-enough-characters\n")
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-c", "from burnish.cli.main import main; main()", "serve", str(tmp_path / "models")]
+    command += ["--on", "ray", "--port", str(port), "--threads", "1", "--api-keys", str(tmp_path / "keys")]
+    command += ["--tls-certificate", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+
+    def status(path: str, headers: dict[str, str]) -> int:
+        assert process.poll() is None, log.read_text()[-4000:]
+        asked = urllib.request.Request(f"https://127.0.0.1:{port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(asked, timeout=5, context=trusted) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0
+
+    try:
+        until(lambda: status("/v2/health/ready", {}) == 200)
+        assert status("/v2/models/images", {}) == 401
+        assert status("/v2/models/images", {"x-api-key": "another-key-of-enough-characters"}) == 401
+        assert status("/v2/models/images", {"authorization": "Bearer a-key-of-enough-characters"}) == 200
+        assert status("/v2/models/images", {"x-api-key": "a-key-of-enough-characters"}) == 200
+        with pytest.raises(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, log.read_text()[-4000:]

@@ -45,6 +45,8 @@ def test_it_starts_answers_and_ends(artifact: Path):
         for change in ("load", "unload"):
             status, answer = await get(app, f"/v2/repository/models/tiny/{change}", "POST")
             assert status == 400 and "deploying it again" in answer["error"]
+        status, answer = await get(app, "/v2/repository/models/tiny/rollout", "POST")
+        assert status == 400 and "rollout.yaml" in answer["error"]
         await events.put({"type": "lifespan.shutdown"})
         assert (await sent.get())["type"] == "lifespan.shutdown.complete"
         await life

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from burnish.artifact.layout import PROGRAM
 from burnish.artifact.load import example_inputs, read_manifest
-from burnish.artifact.save import PROGRAM, save
+from burnish.artifact.save import save
 from burnish.backends.kinds.onnxruntime import MODEL_FILE
 from burnish.core.doors import BACKENDS
 from burnish.core.errors import RecipeError

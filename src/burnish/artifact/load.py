@@ -1,4 +1,7 @@
-"""Opening an artifact: hashes first, then the compiled program. No foreign code, no pickle."""
+"""Opening an artifact: hashes first, then the compiled program. No foreign code, no pickle.
+
+torch is loaded only where the artifact's backend needs it: with another one a service starts at once and is small.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.artifact.save import EXAMPLE, MANIFEST, PROGRAM, SEAL
+from burnish.artifact.layout import EXAMPLE, MANIFEST, PROGRAM, SEAL
 from burnish.backends.backend import Backend, Executable
 from burnish.backends.bundle import check_inputs
 from burnish.core.doors import BACKENDS
 from burnish.core.errors import ArtifactError, BadRequest, MissingExtra, RecipeError
 from burnish.core.files import sha256
 from burnish.core.manifest import Manifest
-from burnish.model.weights import load_tensors
+from burnish.model.weights import load_arrays
 
 Array = NDArray[np.generic]
 
@@ -124,8 +127,8 @@ def _differs(path: Path) -> ArtifactError:
 
 def example_inputs(folder: Path) -> dict[str, Array]:
     """The stored request of an artifact, inputs by name. Raises `ArtifactError`."""
-    stored = load_tensors(folder / EXAMPLE)
-    return {name.removeprefix("in."): t.numpy() for name, t in stored.items() if name.startswith("in.")}
+    stored = load_arrays(folder / EXAMPLE)
+    return {name.removeprefix("in."): array for name, array in stored.items() if name.startswith("in.")}
 
 
 def verify(path: str | Path) -> dict[str, float]:
@@ -136,11 +139,11 @@ def verify(path: str | Path) -> dict[str, float]:
     """
     folder = Path(path)
     with load(folder) as model:
-        stored = load_tensors(folder / EXAMPLE)
+        stored = load_arrays(folder / EXAMPLE)
         outputs = model.run(example_inputs(folder))
         found: dict[str, float] = {}
         for name, value in outputs.items():
-            wanted = stored[f"out.{name}"].numpy()
+            wanted = stored[f"out.{name}"]
             found[name] = float(np.abs(value.astype(np.float64) - wanted.astype(np.float64)).max())
             limit = max(model.manifest.tolerance * float(wanted.std()), 1e-6)
             if not found[name] <= limit:

@@ -8,16 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
+from burnish.artifact.layout import EXAMPLE, MANIFEST, PROGRAM, SEAL, WEIGHTS
 from burnish.core.files import digest, explain_io, new_folder, sha256, write_bytes, write_text
 from burnish.core.manifest import Manifest
 from burnish.model.variant import Variant
 from burnish.model.weights import save_state, save_tensors
-
-PROGRAM = "program"
-WEIGHTS = "weights.safetensors"
-EXAMPLE = "example.safetensors"
-MANIFEST = "manifest.json"
-SEAL = "manifest.sha256"
 
 
 def save(

@@ -11,14 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.evidence import Coverage
 from burnish.core.signature import Signature
-from burnish.model.variant import Program
+
+if TYPE_CHECKING:
+    from burnish.model.variant import Program
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Options = Mapping[str, Any]

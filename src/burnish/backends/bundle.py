@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from burnish.core.errors import BadRequest, BurnishError, did_you_mean
 from burnish.core.signature import Signature, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -65,6 +67,8 @@ def _shape(spec: TensorSpec) -> str:
 
 def to_torch(inputs: Arrays) -> dict[str, Tensor]:
     """Tensors that own a copy of each array."""
+    import torch
+
     return {name: torch.from_numpy(np.array(array, order="C")) for name, array in inputs.items()}
 
 
@@ -110,6 +114,8 @@ def check_outputs(outputs: Arrays, inputs: Arrays, signature: Signature, backend
 
 
 def _array(tensor: Tensor) -> NDArray[np.generic]:
+    import torch
+
     tensor = tensor.detach().cpu()
     if tensor.dtype == torch.bfloat16:
         tensor = tensor.float()

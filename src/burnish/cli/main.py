@@ -188,6 +188,9 @@ def serve(
     api_keys: Annotated[Path | None, typer.Option(help="File, one key a line: requests must bring one.")] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.")] = None,
+    forget_rollouts: Annotated[
+        bool, typer.Option("--forget-rollouts", help="Begin with the files: leave out what was set over HTTP before.")
+    ] = False,
     on: Annotated[str | None, typer.Option(help="ray: replicas on a Ray cluster, REST only.")] = None,
     replicas: Annotated[str | None, typer.Option(metavar="MIN:MAX", help="With --on ray: how many.")] = None,
 ) -> None:
@@ -219,6 +222,7 @@ def serve(
         api_keys=api_keys,
         tls_certificate=tls_certificate,
         tls_key=tls_key,
+        forget_rollouts=forget_rollouts,
         limits={"max_batch": max_batch, "max_wait_ms": max_wait_ms, "max_queue": max_queue, "instances": instances},
     )
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from burnish.artifact.layout import PROGRAM
 from burnish.artifact.load import check_files, example_inputs, read_manifest
-from burnish.artifact.save import PROGRAM
 from burnish.cli.console import RichProgress, print_rows
 from burnish.core.errors import BadRequest
 from burnish.core.manifest import Manifest

@@ -10,20 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
 
 from burnish.core.errors import ArtifactError, Unsupported
 from burnish.core.files import write_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _ALIASES = "burnish.aliases"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors of any shape and dtype, with texts beside them. Raises `OutputError`."""
+    import torch
+    from safetensors.torch import save
+
     firsts: dict[object, str] = {}
     aliases: dict[str, str] = {}
     kept: dict[str, Tensor] = {}
@@ -41,10 +47,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file, on the CPU. Raises `ArtifactError` when it is missing or damaged."""
-    tensors, metadata = _read(path)
-    for name, first in json.loads(metadata.get(_ALIASES, "{}")).items():
-        tensors[name] = tensors[first]
-    return tensors
+    return _read(path, "pt")
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The same as NumPy arrays, without loading torch. NumPy has no bfloat16: such a file is damaged here."""
+    return _read(path, "np")
 
 
 def load_metadata(path: Path) -> dict[str, str]:
@@ -75,6 +83,8 @@ def load_state(module: nn.Module, path: Path, *, strict: bool = True) -> None:
 
 def state(module: nn.Module) -> dict[str, Tensor]:
     """The module's state dict, detached, sharing memory with it. Raises `Unsupported`."""
+    from torch import Tensor
+
     found: dict[str, Tensor] = {}
     for name, value in module.state_dict().items():
         if not isinstance(value, Tensor):
@@ -95,15 +105,17 @@ def _identity(name: str, tensor: Tensor) -> object:
     return (storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
 
 
-def _open(path: Path) -> safe_open:
+def _open(path: Path, framework: str = "np") -> safe_open:
     try:
-        return safe_open(str(path), framework="pt", device="cpu")
+        return safe_open(str(path), framework=framework, device="cpu")
     except FileNotFoundError:
         raise ArtifactError("the weights file is missing", where=str(path)) from None
     except (SafetensorError, OSError) as error:
         raise ArtifactError("the weights file is damaged", where=str(path), why=str(error)) from None
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with _open(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+def _read(path: Path, framework: str) -> dict[str, Any]:
+    with _open(path, framework) as file:
+        found: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        aliases = json.loads((file.metadata() or {}).get(_ALIASES, "{}"))
+    return found | {name: found[first] for name, first in aliases.items()}

@@ -13,6 +13,8 @@ from burnish.serve.load.summary import Summary
 
 _WIDE, _NARROW = (960.0, 320.0), (358.0, 280.0)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 20.0, 26.0, 48.0
+_LETTER, _APART = 7.0, 15.0
+"""Width of a letter of a line's name, and the least distance of two names."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,13 @@ def _svg(
     high = max([value for line in lines for value in line.values] + [limit or 0.0, 1e-9])
     if limit is not None:
         high = min(high, 4 * limit)
-    across = Scale(0.0, 1.04 * max(rates, default=1.0), _LEFT, width - _RIGHT)
+    names = _RIGHT + _LETTER * max(len(line.name) for line in lines)
+    across = Scale(0.0, max(rates, default=1.0), _LEFT, width - names)
     up = Scale(0.0, 1.08 * high, height - _BOTTOM, _TOP)
     parts = [f'<svg class="plot {kind}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(unit)}">']
     for tick in up.ticks(5):
         y = up(tick)
-        parts.append(f'<line class="grid" x1="{_LEFT:g}" x2="{width - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="grid" x1="{_LEFT:g}" x2="{width - names:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for tick in across.ticks(8 if kind == "wide" else 4):
         x = across(tick)
@@ -97,17 +100,17 @@ def _svg(
         )
     if limit is not None:
         y = up(limit)
-        parts.append(f'<line class="budget" x1="{_LEFT:g}" x2="{width - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="budget" x1="{_LEFT:g}" x2="{width - names:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="budget-text" x="{_LEFT + 6:g}" y="{y - 5:.1f}">deadline</text>')
-    top = max(lines, key=lambda line: line.values[-1])
-    parts += [_line(rates, line, across, up, above=line is top) for line in lines]
+    places = _apart([up(line.values[-1]) for line in lines], _TOP, height - _BOTTOM)
+    parts += [_line(rates, line, across, up, label_y=y) for line, y in zip(lines, places, strict=True)]
     parts.append(f'<text class="axis" x="{_LEFT:g}" y="14">{escape(unit)}</text>')
-    place = f'x="{(_LEFT + width - _RIGHT) / 2:g}" y="{height - 8:g}" text-anchor="middle"'
+    place = f'x="{(_LEFT + width - names) / 2:g}" y="{height - 8:g}" text-anchor="middle"'
     parts.append(f'<text class="axis" {place}>requests sent per second</text></svg>')
     return "".join(parts)
 
 
-def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale, *, above: bool) -> str:
+def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale, *, label_y: float) -> str:
     points = [(across(rate), up(value)) for rate, value in zip(rates, line.values, strict=True)]
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(
@@ -115,8 +118,17 @@ def _line(rates: tuple[float, ...], line: Line, across: Scale, up: Scale, *, abo
         f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/></g>'
         for (x, y), rate, value in zip(points, rates, line.values, strict=True)
     )
-    x, y = points[-1]
     kind = "label strong" if line.strong else "label"
-    place = f'x="{x - 8:.1f}" y="{y + (-8 if above else 18):.1f}" text-anchor="end"'
+    place = f'x="{points[-1][0] + 10:.1f}" y="{label_y + 4:.1f}"'
     name = f'<text class="{kind}" {place}>{escape(line.name)}</text>'
     return f'<polyline class="front" points="{corners}"/>{dots}{name}'
+
+
+def _apart(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Heights of names near those wanted, in their order, at least `_APART` from each other and within the plot."""
+    found = list(wanted)
+    below = bottom
+    for place in sorted(range(len(found)), key=lambda place: wanted[place], reverse=True):
+        found[place] = below = min(max(wanted[place], top), below)
+        below -= _APART
+    return found

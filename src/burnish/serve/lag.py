@@ -17,8 +17,9 @@ _QUANTILE = 0.95
 _MOST = 0.25
 """Share of a request's time that may be reserved."""
 
-_WAY = 0.02
-"""Share of a request's time for the way to and from its client, which the service does not see."""
+_WAY, _LONGEST_WAY_S = 0.02, 0.01
+"""Share of a request's time for the way to and from its client, which the service does not see, and the most of it:
+a way does not grow with the patience of who goes it."""
 
 
 class Lag:
@@ -38,4 +39,4 @@ class Lag:
 
     def reserve(self, limit_s: float) -> float:
         """What to keep of a request's time for its answer to reach the client."""
-        return min(self._tail + _WAY * limit_s, _MOST * limit_s)
+        return min(self._tail + min(_WAY * limit_s, _LONGEST_WAY_S), _MOST * limit_s)

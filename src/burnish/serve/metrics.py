@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from burnish.serve.ask import Refusal
 from burnish.serve.rollout.gate import Verdict
 from burnish.serve.rollout.router import Route
 from burnish.serve.rollout.watch import RolloutWatch
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Batch
 from burnish.serve.watch import Watch
 
@@ -105,6 +107,10 @@ class Metrics:
         """Take the versions and their states from there whenever somebody asks."""
         self.registry.register(_Versions(index))
 
+    def show_room(self, room: Room) -> None:
+        """Take bytes held, and requests that found no room, from there whenever somebody asks."""
+        self.registry.register(_Rooms(room))
+
     def page(self) -> tuple[str, bytes]:
         """Content type and text of the exposition."""
         return CONTENT_TYPE_LATEST, generate_latest(self.registry)
@@ -185,6 +191,24 @@ class _Routing(RolloutWatch):
     def decided(self, model: str, version: str, verdict: Verdict) -> None:
         """See `RolloutWatch.decided`."""
         self._metrics.decisions.labels(model, version, verdict.name.lower()).inc()
+
+
+class _Rooms(Collector):
+    """The bytes that requests take, and who was refused for want of them before anybody knew the version."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector.collect`."""
+        yield GaugeMetricFamily("burnish_request_bytes_held", "Bytes of requests at work", value=self._room.held)
+        yield GaugeMetricFamily("burnish_request_bytes_limit", "The most of them", value=self._room.most)
+        refused = CounterMetricFamily(
+            "burnish_unread_requests", "Refused before they were read", labels=("front_end", "reason")
+        )
+        for front in ("http", "grpc"):
+            refused.add_metric([front, "no_room"], self._room.refused[front])
+        yield refused
 
 
 class _Versions(Collector):

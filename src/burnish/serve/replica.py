@@ -6,6 +6,7 @@ The models stand still: who asks one of many replicas to load something would ch
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from burnish.core.errors import BurnishError
 from burnish.serve.engine import Engine
@@ -31,6 +32,11 @@ class _Fixed(Service):
         """Raises `ProtocolError`, always."""
         await self.load(model)
 
+    async def set_rollout(self, model: str, settings: dict[str, Any]) -> None:
+        """Raises `ProtocolError`, always: one replica of many would follow."""
+        del settings
+        raise ProtocolError(400, f"the rollout of {model[:64]!r} is its file rollout.yaml, read when it is deployed")
+
 
 class Replica:
     """`lifespan` starts and ends the models; HTTP is answered by `App`. A host may `start` them before."""
@@ -42,7 +48,7 @@ class Replica:
 
         self._service = _Fixed(lambda: models, make)
         pages = {"/": home, "/openapi.json": openapi}
-        self._app = App(self._service, max_body=options.max_body, keys=keys, pages=pages)
+        self._app = App(self._service, max_body=options.max_body, room=options.room(), keys=keys, pages=pages)
 
     async def start(self) -> None:
         """Start the models, unless they run. Raises `ArtifactError`."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from burnish.artifact.layout import MANIFEST
 from burnish.artifact.load import read_manifest
-from burnish.artifact.save import MANIFEST
 from burnish.core.errors import ArtifactError, RecipeError
 
 Models = dict[str, dict[str, Path]]

@@ -26,6 +26,8 @@ from burnish.serve.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.rollout.settings import read_rollout
+from burnish.serve.rollout.standing import forget, place
+from burnish.serve.room import Room
 from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 from burnish.serve.settle import settle
@@ -46,14 +48,22 @@ class Options(Noun):
     tls_key: Path | None = Field(default=None, description="PEM file")
     api_keys: Path | None = Field(default=None, description="file with one key a line; requests must bring one")
     drain_s: float = Field(default=30.0, ge=0, description="time to answer what waits when it is told to end")
+    forget_rollouts: bool = Field(default=False, description="what was set over HTTP before counts no more")
     limits: Limits = Field(default_factory=Limits)
     patience: Patience = Field(default_factory=Patience, description="time and room for a client's part")
+
+    def room(self) -> Room:
+        """What the requests of all clients together may take."""
+        return Room(_BODIES * self.max_body)
 
     @property
     def target_s(self) -> float:
         """Time that a request has which names none."""
         return self.latency_target_ms / 1000 if self.latency_target_ms else _NO_TARGET_S
 
+
+_BODIES = 16
+"""Largest requests that may be held at once."""
 
 _OTHER_FILES = 256
 """Open files that are not connections."""
@@ -64,8 +74,10 @@ _NO_TARGET_S = 30.0
 
 def serve(paths: Sequence[Path], options: Options, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what waits. Raises `ArtifactError`, `RecipeError`."""
-    for versions in find_models(paths).values():
+    for model, versions in find_models(paths).items():
         read_rollout(versions)
+        if options.forget_rollouts:
+            forget(place(model, versions))
     keys = Keys.read(options.api_keys)
     tls = read_tls(options.tls_certificate, options.tls_key)
     with _bound(options.host, options.port) as door, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -89,7 +101,7 @@ async def _serve(
             folder, options.limits, target_s=options.target_s, threads=options.threads, watch=watch, cores=cores
         )
 
-    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say))
+    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say, keep=True))
     metrics.show_versions(service.index)
     say("starting")
     await service.start()
@@ -99,9 +111,12 @@ async def _serve(
             say(f"{name} {version}: workers on cores {' and '.join(','.join(map(str, own)) for own in engine.cores)}")
     if cores.crowded:
         say("workers share cores: fewer models, --instances or --threads keep them apart")
+    room = options.room()
+    metrics.show_room(room)
     app = App(
         service,
         max_body=options.max_body,
+        room=room,
         keys=keys,
         pages={"/": home, "/openapi.json": openapi, "/metrics": metrics.page},
     )
@@ -110,7 +125,9 @@ async def _serve(
     try:
         if options.grpc_port is not None:
             address = f"{options.host}:{options.grpc_port}"
-            grpc, port = await start_server(service, address, max_body=options.max_body, keys=keys, tls=tls, most=most)
+            grpc, port = await start_server(
+                service, address, max_body=options.max_body, room=room, keys=keys, tls=tls, most=most
+            )
             say(f"listening on grpc://{options.host}:{port}")
         say(f"listening on http{'s' if tls else ''}://{options.host}:{door.getsockname()[1]}/v2")
         entrance = Door(options.patience, most=most, max_body=options.max_body)

@@ -121,7 +121,7 @@ class Service:
         async with self._changing.setdefault(model, asyncio.Lock()):
             try:
                 self._traffic(model)
-                await self._rollouts.arrange(model, self._engines[model], Rollout.parse(settings, where="rollout"))
+                await self._rollouts.send(model, self._engines[model], Rollout.parse(settings, where="rollout"))
             except (ArtifactError, RecipeError) as error:
                 raise ProtocolError(400, str(error).replace("\n", "; ")) from None
             finally:
@@ -189,7 +189,8 @@ class Service:
             traffic.answered(route, key, Sample(inputs, None, time.monotonic() - began))
             raise ProtocolError(500, str(error)) from None
         traffic.answered(route, key, Sample(inputs, found, time.monotonic() - began))
-        return InferAnswer(model, route.version, {name: found[name] for name in names}, request.id)
+        carried = traffic.router.carried.get(route.version, {})
+        return InferAnswer(model, route.version, {name: found[name] for name in names}, request.id, carried)
 
     def server_metadata(self) -> dict[str, Any]:
         """Name, version and extensions of the server."""

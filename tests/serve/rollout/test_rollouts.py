@@ -54,7 +54,7 @@ def serving(repository, body, said=None, heard=None):
     """Run `body(service, rollouts)` with the repository served."""
 
     async def run():
-        rollouts = Rollouts(make, heard, (said if said is not None else []).append)
+        rollouts = Rollouts(make, heard, (said if said is not None else []).append, keep=True)
         service = Service(lambda: find_models([repository]), make, rollouts)
         await service.start()
         try:

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from burnish.artifact.layout import PROGRAM
 from burnish.artifact.load import check_files, read_manifest
-from burnish.artifact.save import PROGRAM
 from burnish.artifact.triton.config import config_text
 from burnish.artifact.triton.tuning import Tuning
 from burnish.core.errors import ArtifactError, OutputError

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from burnish.backends.bundle import check_inputs
 from burnish.core.errors import BurnishError
 from burnish.core.evidence import Coverage
 from burnish.core.signature import Signature
-from burnish.model.variant import Program
+
+if TYPE_CHECKING:
+    from burnish.model.variant import Program
 
 
 class NullExecutable(Executable):

@@ -10,22 +10,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
 from burnish.backends.bundle import call_failed, check_outputs
-from burnish.backends.export import (
-    FourDimensionalAttention,
-    dynamic_axes,
-    dynamic_shapes,
-    explain_trace,
-    module_of,
-    quiet,
-)
 from burnish.backends.installed import find_package, need
 from burnish.backends.onnx_file import heavy_ops, tidy
 from burnish.backends.onnx_lower import lower_fake_quantize
@@ -33,7 +24,9 @@ from burnish.core.errors import ArtifactError, BadData, BurnishError, RecipeErro
 from burnish.core.evidence import Coverage
 from burnish.core.machine import INT8_DOT, fingerprint
 from burnish.core.signature import Signature
-from burnish.model.variant import Program
+
+if TYPE_CHECKING:
+    from burnish.model.variant import Program
 
 MODEL_FILE = "model.onnx"
 _OPSET = 18
@@ -116,6 +109,8 @@ def open_graph(data: bytes) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
     It uses torch's number of threads, which sleep between calls. Raises `ArtifactError` when the
     runtime cannot open it, `BadData` when it fails on some inputs.
     """
+    import torch
+
     settings = _settings(torch.get_num_threads())
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = _open(data, settings, "the ONNX file")
@@ -140,6 +135,17 @@ def _is_dynamic(options: Options) -> bool:
 
 def _export(program: Program, backend: str) -> bytes:
     """ONNX bytes. Fake-quantize nodes are known to the older, tracing exporter only."""
+    import torch
+
+    from burnish.backends.export import (
+        FourDimensionalAttention,
+        dynamic_axes,
+        dynamic_shapes,
+        explain_trace,
+        module_of,
+        quiet,
+    )
+
     module, signature = module_of(program, backend), program.signature
     names: dict[str, Any] = {
         "kwargs": dict(program.examples),
@@ -213,6 +219,8 @@ def _quantize(path: Path) -> None:
     Where the processor's sums of two products saturate, weights have 7 bits.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    from burnish.backends.export import quiet
 
     narrow = not INT8_DOT & set(fingerprint().isa)
     with quiet(), tempfile.TemporaryDirectory() as scratch:

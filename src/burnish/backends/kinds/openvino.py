@@ -11,20 +11,20 @@ import math
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
 from burnish.backends.bundle import call_failed, check_outputs
-from burnish.backends.export import explain_trace, module_of, quiet
 from burnish.backends.installed import find_package, need
 from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
 from burnish.core.evidence import Coverage, OpCoverage
 from burnish.core.signature import Signature, TensorSpec
-from burnish.model.variant import Program
+
+if TYPE_CHECKING:
+    from burnish.model.variant import Program
 
 MODEL_FILE = "model.xml"
 
@@ -202,7 +202,10 @@ def _read(onnx_bytes: bytes) -> Any:
 
 def _convert(program: Program, backend: str) -> Any:
     import openvino
+    import torch
     from openvino import frontend
+
+    from burnish.backends.export import explain_trace, module_of, quiet
 
     failures = (
         frontend.GeneralFailure,

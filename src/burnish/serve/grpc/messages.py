@@ -36,6 +36,8 @@ _CONTENTS = {
     "BYTES": "bytes_contents",
 }
 
+_PARAMETERS: dict[type, str] = {bool: "bool_param", int: "int64_param", float: "double_param", str: "string_param"}
+
 
 def parse_request(message: Any) -> InferRequest:
     """A ModelInferRequest as a request. Raises `ProtocolError`."""
@@ -75,6 +77,8 @@ def parse_request(message: Any) -> InferRequest:
 def render_answer(answer: InferAnswer) -> Any:
     """An answer as a ModelInferResponse, tensors raw."""
     response = MESSAGES["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
+    for key, value in answer.parameters.items():
+        setattr(response.parameters[key], _PARAMETERS[type(value)], value)
     for name, array in answer.outputs.items():
         response.outputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
         response.raw_output_contents.append(bytes(to_bytes(array)))

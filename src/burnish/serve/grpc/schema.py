@@ -1,8 +1,9 @@
 """The protocol's gRPC messages, from a table: no generated code, no compiler at build time.
 
 The numbers and types are those of Open Inference Protocol v2 (package `inference`) with Triton's
-statistics and repository calls. Messages live in a pool of their own, so that a client library with the same
-names can be loaded into the same process. protobuf is imported here and nowhere else.
+statistics and repository calls; `labels`, number 100, is an addition that other clients pass over. Messages live in a
+pool of their own, so that a client library with the same names can be loaded into the same process.
+protobuf is imported here and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ModelMetadataRequest: 1 name string; 2 version string
 TensorMetadata: 1 name string; 2 datatype string; 3 shape *int64
 ModelMetadataResponse:
     1 name string; 2 versions *string; 3 platform string; 4 inputs *TensorMetadata;
-    5 outputs *TensorMetadata
+    5 outputs *TensorMetadata; 100 labels %string
 InferParameter:
     1 bool_param bool ?; 2 int64_param int64 ?; 3 string_param string ?; 4 double_param double ?;
     5 uint64_param uint64 ?
@@ -65,7 +66,7 @@ ModelStatistics:
     5 execution_count uint64; 6 inference_stats InferStatistics; 7 batch_stats *InferBatchStatistics
 ModelStatisticsResponse: 1 model_stats *ModelStatistics
 RepositoryIndexRequest: 1 repository_name string; 2 ready bool
-ModelIndex: 1 name string; 2 version string; 3 state string; 4 reason string
+ModelIndex: 1 name string; 2 version string; 3 state string; 4 reason string; 100 labels *string
 RepositoryIndexResponse: 1 models *ModelIndex
 ModelRepositoryParameter:
     1 bool_param bool ?; 2 int64_param int64 ?; 3 string_param string ?; 4 bytes_param bytes ?

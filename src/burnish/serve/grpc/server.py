@@ -15,6 +15,7 @@ from burnish.serve.grpc.schema import MESSAGES, SERVICE, decode
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.datatypes import MAX_TEXT
 from burnish.serve.protocol.messages import ProtocolError
+from burnish.serve.room import Room
 from burnish.serve.service import Service
 from burnish.serve.tls import Tls
 
@@ -48,11 +49,11 @@ Call = Callable[[Any, Any], Awaitable[Any]]
 
 
 async def start_server(
-    service: Service, address: str, *, max_body: int, keys: Keys, tls: Tls | None = None, most: int = 4096
+    service: Service, address: str, *, max_body: int, room: Room, keys: Keys, tls: Tls | None = None, most: int = 4096
 ) -> tuple[Any, int]:
     """A server that listens, and its port. Stop it with `await server.stop(seconds)`.
 
-    `most`: connections. Raises `RecipeError` when the port is taken.
+    `most`: connections; `room` is what all messages share. Raises `RecipeError` when the port is taken.
     """
     server = grpc.aio.server(
         options=[
@@ -63,7 +64,7 @@ async def start_server(
             *_BOUNDS,
         ]
     )
-    calls = _Calls(service, keys)
+    calls = _Calls(service, keys, room)
     unary: dict[str, Call] = {
         "ServerLive": calls.live,
         "ServerReady": calls.ready,
@@ -76,10 +77,10 @@ async def start_server(
         "RepositoryModelUnload": calls.unload,
         "ModelInfer": calls.infer,
     }
-    handlers: dict[str, Any] = {name: _unary(name, call, keys) for name, call in unary.items()}
+    handlers: dict[str, Any] = {name: _unary(name, call, keys, room) for name, call in unary.items()}
     handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
         calls.stream,
-        request_deserializer=_reader("ModelInferRequest"),
+        request_deserializer=_reader("ModelInferRequest", room),
         response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -96,7 +97,7 @@ async def start_server(
     return server, port
 
 
-def _unary(name: str, call: Call, keys: Keys) -> Any:
+def _unary(name: str, call: Call, keys: Keys, room: Room) -> Any:
     async def answer(request: Any, context: Any) -> Any:
         try:
             if name not in _OPEN:
@@ -114,15 +115,16 @@ def _unary(name: str, call: Call, keys: Keys) -> Any:
 
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=_reader(f"{name}Request"),
+        request_deserializer=_reader(f"{name}Request", room),
         response_serializer=MESSAGES[f"{name}Response"].SerializeToString,
     )
 
 
 class _Calls:
-    def __init__(self, service: Service, keys: Keys) -> None:
+    def __init__(self, service: Service, keys: Keys, room: Room) -> None:
         self._service = service
         self._keys = keys
+        self._room = room
 
     async def live(self, _request: Any, _context: Any) -> Any:
         return MESSAGES["ServerLiveResponse"](live=True)
@@ -138,15 +140,14 @@ class _Calls:
         return MESSAGES["ServerMetadataResponse"](**self._service.server_metadata())
 
     async def model_metadata(self, request: Any, _context: Any) -> Any:
-        found = self._service.model_metadata(request.name, request.version)
-        return MESSAGES["ModelMetadataResponse"](**_without_labels(found))
+        return MESSAGES["ModelMetadataResponse"](**self._service.model_metadata(request.name, request.version))
 
     async def statistics(self, request: Any, _context: Any) -> Any:
         return MESSAGES["ModelStatisticsResponse"](**self._service.statistics(request.name, request.version))
 
     async def index(self, request: Any, _context: Any) -> Any:
         found = self._service.index()
-        models = [_without_labels(item) for item in found if item["state"] == "READY" or not request.ready]
+        models = [item for item in found if item["state"] == "READY" or not request.ready]
         return MESSAGES["RepositoryIndexResponse"](models=models)
 
     async def load(self, request: Any, _context: Any) -> Any:
@@ -160,8 +161,10 @@ class _Calls:
         return MESSAGES["RepositoryModelUnloadResponse"]()
 
     async def infer(self, message: Any, context: Any) -> Any:
-        request, headers = parse_request(message), _headers(context)
-        return render_answer(await self._service.infer(message.model_name, message.model_version, request, headers))
+        with self._room.hold("grpc") as grow:
+            grow(message.ByteSize())
+            request, headers = parse_request(message), _headers(context)
+            return render_answer(await self._service.infer(message.model_name, message.model_version, request, headers))
 
     async def stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         try:
@@ -180,11 +183,12 @@ class _Calls:
                 yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
 
 
-def _reader(name: str) -> Callable[[bytes], Any]:
+def _reader(name: str, room: Room) -> Callable[[bytes], Any]:
     """Reads a message; what is none becomes the error itself, since gRPC would answer it in a form of its own."""
 
     def read(body: bytes) -> Any:
         try:
+            room.check("grpc", len(body))
             return decode(name, body)
         except ProtocolError as error:
             return error
@@ -212,11 +216,6 @@ def _check_key(keys: Keys, context: Any) -> None:
 
 def _headers(context: Any) -> dict[str, str]:
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-
-
-def _without_labels(found: dict[str, Any]) -> dict[str, Any]:
-    """The fields that the messages have."""
-    return {key: value for key, value in found.items() if key != "labels"}
 
 
 def _check_parameters(request: Any) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from burnish.serve.http.body import Gone, Receive, Room, deflate, read_body
+from burnish.serve.http.body import Gone, Receive, deflate, read_body
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
-from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, parse_json, parse_request, render_answer
+from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json, json_size, parse_json, parse_request, render_answer
+from burnish.serve.room import Room
 from burnish.serve.service import Service
 
 Scope = MutableMapping[str, Any]
@@ -22,22 +24,29 @@ Page = Callable[[], tuple[str, bytes]]
 _SMALL = 64 << 10
 """Bytes of a body that is no inference request."""
 
-_BODIES = 16
-"""Largest bodies that may be held at once."""
+_QUICK = 64 << 10
+"""Bytes of JSON that are read on the event loop: some 5 ms."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class App:
-    """The application. `pages` are answered to GET by path: metrics and the like."""
+    """The application. `pages` are answered to GET by path: metrics and the like; `room` is what all bodies share."""
 
     def __init__(
-        self, service: Service, *, max_body: int, keys: Keys | None = None, pages: dict[str, Page] | None = None
+        self,
+        service: Service,
+        *,
+        max_body: int,
+        room: Room,
+        keys: Keys | None = None,
+        pages: dict[str, Page] | None = None,
     ) -> None:
         self._service = service
         self._keys = keys or Keys()
         self._max_body = max_body
-        self._room = Room(_BODIES * max_body)
+        self._room = room
+        self._reader = ThreadPoolExecutor(1, "json")
         self._pages = pages or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,9 +92,9 @@ class App:
     async def _infer(self, parts: list[str], headers: dict[str, str], receive: Receive, send: Send) -> None:
         model, version = _named(parts[2:-1])
         self._service.engine(model, version)
-        with self._room.hold() as grow:
+        with self._room.hold("http") as grow:
             body = await read_body(receive, headers, self._max_body, grow)
-            request = parse_request(body, headers.get(HEADER_LENGTH))
+            request = await self._parsed(body, headers.get(HEADER_LENGTH))
             answer = await self._run(model, version, request, headers, receive)
         more, tail = render_answer(answer, request)
         accepted = headers.get("accept-encoding", "")
@@ -94,6 +103,12 @@ class App:
             tail = [whole]
             more |= {"content-encoding": encoding} if encoding else {}
         await _send(send, 200, more, tail)
+
+    async def _parsed(self, body: bytes | bytearray, header_length: str | None) -> InferRequest:
+        """The request; much JSON is read in a thread, one body at a time, so that others are answered meanwhile."""
+        if json_size(header_length, len(body)) <= _QUICK:
+            return parse_request(body, header_length)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, parse_request, body, header_length)
 
     async def _run(
         self, model: str, version: str, request: InferRequest, headers: dict[str, str], receive: Receive

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from burnish.serve.protocol.messages import ProtocolError
@@ -18,32 +17,6 @@ _LEAST = 512
 
 class Gone(Exception):
     """The client closed the connection before its request was complete."""
-
-
-class Room:
-    """Bytes that the bodies of all requests together may take. What a body has below `small` is free of it."""
-
-    def __init__(self, most: int, small: int = 64 << 10) -> None:
-        self._left = most
-        self._small = small
-
-    @contextmanager
-    def hold(self) -> Iterator[Callable[[int], None]]:
-        """Gives a function that is told a body's size as it grows. It raises `ProtocolError` 503 when all is taken."""
-        held = 0
-
-        def grow(size: int) -> None:
-            nonlocal held
-            more = max(size - self._small - held, 0)
-            if more > self._left:
-                raise ProtocolError(503, "too many large requests at once")
-            held += more
-            self._left -= more
-
-        try:
-            yield grow
-        finally:
-            self._left += held
 
 
 async def read_body(

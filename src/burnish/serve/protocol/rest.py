@@ -25,8 +25,9 @@ from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, Pr
 HEADER_LENGTH = "inference-header-content-length"
 MAX_TENSORS = 256
 MAX_PRIORITY = 255
-MAX_JSON = 16 << 20
-"""Bytes of JSON: nobody else is answered while it is read, up to 0.1 s a MiB. Binary tensors cost nothing."""
+MAX_JSON = 4 << 20
+"""Bytes of JSON. Read on the event loop they would stop everybody else for up to 0.3 s, in a thread beside it for
+0.07 s: its longest steps hold the interpreter. Binary tensors cost nothing."""
 MAX_CONTAINERS = 1 << 17
 """Lists and objects of a request: three bytes of JSON make one of ninety, and a million of them take a second."""
 
@@ -36,7 +37,7 @@ _Json = Mapping[str, Any]
 def parse_json(body: bytes | bytearray, end: int | None = None) -> Any:
     """JSON in the bytes before `end`, or a `ProtocolError` that says where it breaks off."""
     if (len(body) if end is None else end) > MAX_JSON:
-        raise ProtocolError(413, f"more than {MAX_JSON} bytes of JSON; give large tensors in binary")
+        raise ProtocolError(413, f"more than {MAX_JSON} bytes of JSON; give large tensors in binary: binary_data_size")
     if body.count(b"[", 0, end) + body.count(b"{", 0, end) > MAX_CONTAINERS:
         raise ProtocolError(400, f"more than {MAX_CONTAINERS} lists and objects; give data flat, or as binary tensors")
     try:
@@ -53,12 +54,12 @@ def dump_json(value: object) -> bytes:
 def parse_request(body: bytes | bytearray, header_length: str | None = None) -> InferRequest:
     """An inference request. `header_length`: bytes of JSON before the binary part, as its header says."""
     view = memoryview(body)
-    json_size = _json_size(header_length, len(view))
-    found = parse_json(body, json_size)
+    size = json_size(header_length, len(view))
+    found = parse_json(body, size)
     if not isinstance(found, dict):
         raise ProtocolError(400, "the request must be a JSON object")
     parameters = _parameters(found, "the request")
-    inputs, datatypes = _inputs(found, view[json_size:])
+    inputs, datatypes = _inputs(found, view[size:])
     return InferRequest(
         inputs=inputs,
         datatypes=datatypes,
@@ -98,7 +99,8 @@ def render_answer(answer: InferAnswer, request: InferRequest) -> tuple[dict[str,
     return {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(head))}, [head, *tail]
 
 
-def _json_size(header_length: str | None, total: int) -> int:
+def json_size(header_length: str | None, total: int) -> int:
+    """How many of a body's `total` bytes are JSON. Raises `ProtocolError`."""
     if header_length is None:
         return total
     if not (header_length.isascii() and header_length.isdigit() and len(header_length) < 12):

@@ -15,6 +15,8 @@ from burnish.serve.engine import Engine
 from burnish.serve.rollout.record import Decision, keep, kept, place
 from burnish.serve.rollout.router import Router, pinned
 from burnish.serve.rollout.settings import Rollout, read_rollout
+from burnish.serve.rollout.standing import Standing, fitted, forget, recall, remember
+from burnish.serve.rollout.standing import place as standing_place
 from burnish.serve.rollout.traffic import Traffic
 from burnish.serve.rollout.watch import RolloutWatch
 
@@ -26,13 +28,25 @@ Make = Callable[[str, str, Path], Engine]
 
 
 class Rollouts:
-    """Holds the `Traffic` of every model. `make` builds the engine that runs copies, `say` tells a person."""
+    """Holds the `Traffic` of every model. `make` builds the engine that runs copies, `say` tells a person.
 
-    def __init__(self, make: Make, watch: RolloutWatch | None = None, say: Callable[[str], None] | None = None) -> None:
+    With `keep` what is set by `send` goes on after a restart.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        watch: RolloutWatch | None = None,
+        say: Callable[[str], None] | None = None,
+        *,
+        keep: bool = False,
+    ) -> None:
         self._make = make
         self._watch = watch or RolloutWatch()
         self._say = say or _LOG.info
+        self._keep = keep
         self._models: dict[str, Traffic] = {}
+        self._standing: dict[str, Path] = {}
         self._read: dict[str, Rollout | None] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -46,10 +60,13 @@ class Rollouts:
 
         Raises as `arrange`; whoever was stable stays so then.
         """
-        before, found = self._models.get(model), read_rollout({v: engine.folder for v, engine in versions.items()})
+        before, found = self._models.get(model), read_rollout(_folders(versions))
         try:
-            if found != self._read.get(model):
+            if before is None and await self._restored(model, versions, found):
+                self._read[model] = found
+            elif found != self._read.get(model):
                 await self.arrange(model, versions, found or Rollout())
+                self._file_counts(model, versions)
                 self._read[model] = found
             elif before is None:
                 await self.arrange(model, versions, Rollout())
@@ -57,10 +74,18 @@ class Rollouts:
                 before.router = Router(model, before.router.settings, versions)
             else:
                 await self.arrange(model, versions, Router(model, before.router.settings, versions).trimmed)
+                self._note(model)
         except BurnishError:
             if before is not None:
                 before.router = Router(model, pinned(before.router), versions)
             raise
+
+    async def send(self, model: str, versions: Engines, settings: Rollout) -> None:
+        """Put settings into force until the file says something new, also after a restart. Raises as `arrange`."""
+        await self.arrange(model, versions, settings)
+        if self._keep:
+            self._standing[model] = standing_place(model, _folders(versions))
+            self._note(model)
 
     async def arrange(self, model: str, versions: Engines, settings: Rollout) -> None:
         """Put settings into force for these versions. Requests go on meanwhile.
@@ -115,12 +140,14 @@ class Rollouts:
         self._say(decision.line + where)
         self._watch.decided(model, router.candidate, decision.verdict)
         self._put(Traffic(model, Router(model, decision.outcome(), router.versions), self._watch, decision))
+        self._note(model)
         return decision
 
     def drop(self, model: str) -> None:
         """A model is no longer served."""
         before = self._models.pop(model, None)
         self._read.pop(model, None)
+        self._standing.pop(model, None)
         if before is not None:
             self._retire(before)
 
@@ -129,6 +156,43 @@ class Rollouts:
         for model in list(self._models):
             self.drop(model)
         await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _restored(self, model: str, versions: Engines, file: Rollout | None) -> bool:
+        """Go on with what an earlier process was told, unless the file has changed since."""
+        path = standing_place(model, _folders(versions))
+        standing = recall(path) if self._keep else None
+        if standing is None or standing.file != file:
+            return False
+        settings = fitted(standing, versions, self._say)
+        try:
+            await self.arrange(model, versions, settings)
+        except BurnishError as error:
+            self._say(f"{model}: what was set before cannot be put into force: {error.what}")
+            return False
+        if settings == standing.settings and standing.decision is not None:
+            self._models[model].decision = standing.decision
+        self._standing[model], self._read[model] = path, file
+        self._say(f"{model}: goes on with the rollout that was set before, kept in {path}")
+        self._note(model)
+        return True
+
+    def _file_counts(self, model: str, versions: Engines) -> None:
+        """What was set by `send` is over."""
+        if self._keep:
+            forget(standing_place(model, _folders(versions)))
+        self._standing.pop(model, None)
+
+    def _note(self, model: str) -> None:
+        """Keep what is in force now, if it was set by `send`."""
+        path = self._standing.get(model)
+        if path is None:
+            return
+        traffic = self._models[model]
+        standing = Standing(
+            model=model, settings=traffic.router.settings, file=self._read.get(model), decision=traffic.decision
+        )
+        if not remember(path, standing):
+            self._say(f"{model}: this rollout could not be written down in {path}, a restart will not know it")
 
     def _put(self, traffic: Traffic) -> None:
         before = self._models.get(traffic.model)
@@ -156,6 +220,10 @@ class Rollouts:
 def _hashes(router: Router, versions: Engines) -> dict[str, str]:
     pair = (router.stable, router.candidate)
     return {version: versions[version].manifest.content_hash for version in pair if version in versions}
+
+
+def _folders(versions: Engines) -> dict[str, Path]:
+    return {version: engine.folder for version, engine in versions.items()}
 
 
 def _check_pair(stable: Engine, candidate: Engine) -> None:

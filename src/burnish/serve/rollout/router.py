@@ -40,6 +40,11 @@ class Router:
         self.settings = settings
         self.versions = frozenset(versions)
         self.labels = {label: version for label, version in settings.labels.items() if version in self.versions}
+        self.carried = {
+            version: {"version_labels": ",".join(sorted(label for label, own in self.labels.items() if own == version))}
+            for version in set(self.labels.values())
+        }
+        """The labels of versions that have some, as a parameter of their answers."""
         named = self.labels.get(settings.candidate, settings.candidate)
         self.candidate = named if named in self.versions else ""
         others = [version for version in self.versions if version != self.candidate] or list(self.versions)
