@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from burnish.core.errors import BadData, RecipeError, TrainingFailed
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
-from burnish.data.split import Batch, Split, mix_seed
+from burnish.data.order import mix_seed
+from burnish.data.split import Batch, Split
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
