@@ -7,8 +7,9 @@ is a function of (seed, epoch) alone (see `order`), so a resumed run sees the sa
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.data.order import batches, mix_seed, num_batches, of_rank
+from burnish.data.prefetch import ahead
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Tensors = dict[str, Tensor]
@@ -118,16 +120,21 @@ class Split:
         first: int = 0,
         rank: int = 0,
         world: int = 1,
-    ) -> Iterator[Batch]:
+        workers: int = 0,
+    ) -> Generator[Batch, None, None]:
         """One training epoch from its batch `first` on: every row once (a last batch of one row is dropped), augmented.
 
-        `batch_size` is of the global batch. Of each, rank `rank` of `world` gets its consecutive part.
+        `batch_size` is of the global batch. Of each, rank `rank` of `world` gets its consecutive part. `workers`
+        threads make the next batches ahead; the batches are the same for any number of them.
         """
         order = self.order(batch_size, seed=seed, epoch=epoch)
-        for index in range(first, len(order)):
-            yield self.training_batch(
+
+        def make(index: int) -> Batch:
+            return self.training_batch(
                 order[index], index, seed=seed, epoch=epoch, device=device, rank=rank, world=world
             )
+
+        return ahead((functools.partial(make, index) for index in range(first, len(order))), workers)
 
     def training_batch(
         self,

@@ -76,6 +76,7 @@ class Fit(Pass):
             "seconds": round(result.seconds, 1),
             "precision": result.precision_reason,
             "device": result.device,
+            "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
