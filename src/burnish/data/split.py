@@ -96,7 +96,7 @@ class Split:
         device: torch.device = _CPU,
     ) -> Batch:
         """These rows as model inputs on `device`; augmented when a generator is given. `rows` stay on the processor."""
-        inputs: Tensors = {k: _tensor(array[rows], device) for k, array in self.inputs.items()}
+        inputs: Tensors = {k: _tensor(np.take(array, rows, axis=0), device) for k, array in self.inputs.items()}
         if generator is not None and self.augment is not None:
             inputs = self.augment(inputs, generator)
         if self.prepare is not None:
@@ -152,7 +152,7 @@ class Split:
         mixed = mix_seed(seed, epoch, index)
         generator = torch.Generator().manual_seed(mixed if world == 1 else mix_seed(mixed, rank, world))
         batch = self.batch(mine if len(mine) else rows[:1], generator, device=device)
-        return replace(batch, share=len(mine) / len(rows))
+        return batch if world == 1 else replace(batch, share=len(mine) / len(rows))
 
     def order(self, batch_size: int, *, seed: int, epoch: int) -> Sequence[NDArray[np.integer]]:
         """Row numbers of each batch of an epoch; the same for the same seed and epoch."""
