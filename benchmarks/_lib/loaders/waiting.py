@@ -39,7 +39,7 @@ def waiting_bars(names: Sequence[str], steps: int, rounds: int, say: Progress) -
                 high=max(shares),
                 bar=3,
                 least=False,
-                note=f"{steps} steps of {settings.batch_size} rows, {settings.workers} worker",
+                note=f"{steps} steps of {settings.batch_size} rows",
             )
         )
     return bars

@@ -88,6 +88,7 @@ def fit(
     precision = choose_precision(settings.precision, device)
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
+    workers = int(device.type == "cuda") if settings.workers is None else settings.workers
     stopped = "all epochs done"
     with moved(module, device), repeatable(device), progress.task(label, total) as bar:
         run = RunState(
@@ -124,7 +125,7 @@ def fit(
                 epoch=epoch,
                 device=device,
                 first=len(run.losses),
-                workers=settings.workers,
+                workers=workers,
             )
             with contextlib.closing(batches):
                 loss = _train_epoch(run, steps, watch.timed(batches), bar, watch, save)

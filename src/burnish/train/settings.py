@@ -47,7 +47,12 @@ class FitSettings(Noun):
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
-    workers: int = Field(default=1, ge=0, le=64, description="threads that prepare the next batches; 0 is none")
+    workers: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="threads that prepare the next batches; by default 1 for a GPU, else none",
+    )
     save_every_s: float = Field(default=60.0, ge=1, le=3600, description="seconds between checkpoints in an epoch")
 
     @model_validator(mode="after")
