@@ -3,7 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from burnish.data.split import Split, mix_seed
+from burnish.data.order import mix_seed
+from burnish.data.split import Split
 
 
 def split(count, lengths=False):

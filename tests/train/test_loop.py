@@ -155,6 +155,67 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, optimizer, die_at, chang
     assert same(again, whole)
 
 
+class Clock:
+    """A second passes with every look; the run is killed at one of them."""
+
+    def __init__(self, die_at=None):
+        self.now, self.die_at = 0.0, die_at
+
+    def __call__(self):
+        self.now += 1.0
+        if self.now == self.die_at:
+            raise KilledError
+        return self.now
+
+
+def save_often(changes):
+    return SETTINGS.model_copy(update={"epochs": 2.5, "batch_size": 4, "save_every_s": 7.0} | changes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"accumulate": 3}, {"optimizer": "sgd"}], ids=str)
+def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, changes):
+    settings = save_often(changes)
+    whole = net()
+    expected = train(whole, settings=settings, score=accuracy)
+    places = set()
+    for die_at in range(20, 140, 24):
+        path = tmp_path / f"{die_at}.safetensors"
+        with pytest.raises(KilledError):
+            train(net(), settings=settings, score=accuracy, checkpoint=path, clock=Clock(die_at))
+        said = Said()
+        resumed = net()
+        result = train(resumed, settings=settings, score=accuracy, checkpoint=path, progress=said, clock=Clock())
+        assert same(resumed, whole)
+        assert result.history == expected.history
+        places.update(line for line in said.lines if "batches" in line)
+    assert len(places) > 3
+
+
+class Said(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+
+def test_a_run_may_go_on_with_other_workers(tmp_path):
+    whole, resumed = net(), net()
+    train(whole, settings=save_often({"workers": 0}))
+    path = tmp_path / "fit.safetensors"
+    with pytest.raises(KilledError):
+        train(net(), settings=save_often({"workers": 3}), checkpoint=path, clock=Clock(90))
+    train(
+        resumed, settings=save_often({"workers": 1, "save_every_s": 50.0}), checkpoint=path, progress=(said := Said())
+    )
+    assert "batches" in said.lines[0]
+    assert same(resumed, whole)
+
+
+def test_the_share_of_waiting_is_told():
+    assert 0 < train(net(), clock=Clock()).wait_share < 1
+
+
 def test_gradients_of_several_batches_make_one_step():
     """Two batches of 16 are one of 32 for a model that knows no batches; at the end of an epoch there are fewer."""
 

@@ -1,20 +1,24 @@
-"""Rows in memory, and the order in which they become batches.
+"""Rows and how they become batches.
 
-A split is a few NumPy arrays with one row per sample. `prepare` turns a batch of rows into model
-inputs (scale, trim padding); `augment` changes training rows at random. The order of an epoch is
-a function of (seed, epoch) alone, so a resumed run sees the same batches.
+A split is a few NumPy arrays with one row per sample, in memory or mapped from a file. `prepare` turns a batch
+of rows into model inputs (scale, trim padding); `augment` changes training rows at random. The order of an epoch
+is a function of (seed, epoch) alone (see `order`), so a resumed run sees the same batches.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from burnish.data.order import batches, mix_seed, num_batches, of_rank
+from burnish.data.prefetch import ahead
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Tensors = dict[str, Tensor]
@@ -26,11 +30,17 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Model inputs by name, targets, and the row numbers they came from (int64)."""
+    """Model inputs by name, targets, and the row numbers they came from (int64).
+
+    `share` is this rank's part of the rows of the global batch: the gradient of the global mean loss is the sum
+    over the ranks of share times the gradient of the rank's mean loss. It is 1 without ranks, and 0 for a rank
+    that a short last batch leaves without rows: it gets one that does not count, so that all ranks take the step.
+    """
 
     inputs: Tensors
     targets: Tensor
     rows: Tensor
+    share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +96,7 @@ class Split:
         device: torch.device = _CPU,
     ) -> Batch:
         """These rows as model inputs on `device`; augmented when a generator is given. `rows` stay on the processor."""
-        inputs: Tensors = {k: _tensor(array[rows], device) for k, array in self.inputs.items()}
+        inputs: Tensors = {k: _tensor(np.take(array, rows, axis=0), device) for k, array in self.inputs.items()}
         if generator is not None and self.augment is not None:
             inputs = self.augment(inputs, generator)
         if self.prepare is not None:
@@ -100,31 +110,57 @@ class Split:
         for start in range(0, len(self), batch_size):
             yield self.batch(np.arange(start, min(start + batch_size, len(self))), device=device)
 
-    def shuffled(self, batch_size: int, *, seed: int, epoch: int, device: torch.device = _CPU) -> Iterator[Batch]:
-        """One training epoch: every row once (a last batch of one row is dropped), augmented."""
-        for index, rows in enumerate(self.order(batch_size, seed=seed, epoch=epoch)):
-            generator = torch.Generator().manual_seed(mix_seed(seed, epoch, index))
-            yield self.batch(rows, generator, device=device)
+    def shuffled(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int,
+        device: torch.device = _CPU,
+        first: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 0,
+    ) -> Generator[Batch, None, None]:
+        """One training epoch from its batch `first` on: every row once (a last batch of one row is dropped), augmented.
 
-    def order(self, batch_size: int, *, seed: int, epoch: int) -> list[NDArray[np.integer]]:
+        `batch_size` is of the global batch. Of each, rank `rank` of `world` gets its consecutive part. `workers`
+        threads make the next batches ahead; the batches are the same for any number of them.
+        """
+        order = self.order(batch_size, seed=seed, epoch=epoch)
+
+        def make(index: int) -> Batch:
+            return self.training_batch(
+                order[index], index, seed=seed, epoch=epoch, device=device, rank=rank, world=world
+            )
+
+        return ahead((functools.partial(make, index) for index in range(first, len(order))), workers)
+
+    def training_batch(
+        self,
+        rows: NDArray[np.integer],
+        index: int,
+        *,
+        seed: int,
+        epoch: int,
+        device: torch.device = _CPU,
+        rank: int = 0,
+        world: int = 1,
+    ) -> Batch:
+        """A rank's part of the global batch `index` of an epoch, which has these rows; augmented."""
+        mine = of_rank(rows, rank, world)
+        mixed = mix_seed(seed, epoch, index)
+        generator = torch.Generator().manual_seed(mixed if world == 1 else mix_seed(mixed, rank, world))
+        batch = self.batch(mine if len(mine) else rows[:1], generator, device=device)
+        return batch if world == 1 else replace(batch, share=len(mine) / len(rows))
+
+    def order(self, batch_size: int, *, seed: int, epoch: int) -> Sequence[NDArray[np.integer]]:
         """Row numbers of each batch of an epoch; the same for the same seed and epoch."""
-        rng = np.random.default_rng(mix_seed(seed, epoch, -1))
-        rows = rng.permutation(len(self))
-        if self.lengths is not None:
-            window = batch_size * 32
-            parts = [rows[i : i + window] for i in range(0, len(rows), window)]
-            rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
-        batches: list[NDArray[np.integer]] = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches.pop()
-        if self.lengths is not None:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
-        return batches
+        return batches(len(self), batch_size, seed=seed, epoch=epoch, lengths=self.lengths)
 
     def num_batches(self, batch_size: int) -> int:
         """Batches of one training epoch."""
-        full, rest = divmod(len(self), batch_size)
-        return full + (rest > (1 if full else 0))
+        return num_batches(len(self), batch_size)
 
     def fingerprint(self) -> str:
         """Hex digest of every byte of the split."""
@@ -137,9 +173,3 @@ class Split:
 
 def _tensor(rows: NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows)).to(device)
-
-
-def mix_seed(seed: int, epoch: int, index: int) -> int:
-    """A 63-bit seed of its own for every (seed, epoch, index)."""
-    raw = f"{seed}/{epoch}/{index}".encode()
-    return int.from_bytes(hashlib.sha256(raw).digest()[:8], "big") >> 1

@@ -1,6 +1,6 @@
-"""What a training run writes after each epoch: one safetensors file, tensors and a JSON text.
+"""What a training run writes after each epoch and within long ones: one safetensors file, tensors and a JSON text.
 
-The random state need not be stored: it is a function of seed and epoch (see `loop`).
+After an epoch the random state need not be stored: it is a function of seed and epoch (see `loop`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.data.split import Split
 from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
-from burnish.train.settings import FitSettings
+from burnish.train.settings import UNSEEN, FitSettings
 
 _VERSION = "3"
 
@@ -33,10 +33,19 @@ class EpochRecord(Noun):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Within:
+    """A place within an epoch: the loss of each of its batches so far (fp64), and torch's random states by device."""
+
+    losses: Tensor
+    random: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Saved:
     """Everything that a run needs to go on. `best` is None when the best weights are not kept.
 
-    `average` is empty when the weights are not averaged, `scaler` when losses are not scaled.
+    `average` is empty when the weights are not averaged, `scaler` when losses are not scaled; `within` is None
+    between two epochs.
     """
 
     module: Mapping[str, Tensor]
@@ -48,6 +57,7 @@ class Saved:
     best_epoch: int | None
     history: tuple[EpochRecord, ...]
     seconds: float
+    within: Within | None = None
 
 
 def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, device: str) -> str:
@@ -56,12 +66,13 @@ def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, d
     for name, tensor in state(module).items():
         weights.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         weights.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest(_VERSION, settings.to_json(), str(seed), device, split.fingerprint(), weights.hexdigest())
+    told = json.dumps(settings.model_dump(mode="json", exclude=UNSEEN))
+    return digest(_VERSION, told, str(seed), device, split.fingerprint(), weights.hexdigest())
 
 
 def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
     """Replace the checkpoint, whole or not at all. Raises `OutputError`."""
-    last = saved.best_epoch == len(saved.history) - 1
+    last = saved.best_epoch == len(saved.history) - 1 and saved.within is None
     best_is_last = saved.best is not None and last and not saved.average
     best = {} if saved.best is None or best_is_last else saved.best
     tensors = {
@@ -70,6 +81,9 @@ def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
         **{f"average/{name}": tensor for name, tensor in saved.average.items()},
         **{f"best/{name}": tensor for name, tensor in best.items()},
     }
+    if saved.within is not None:
+        tensors |= {"losses": saved.within.losses}
+        tensors |= {f"random/{name}": tensor for name, tensor in saved.within.random.items()}
     facts = {
         "key": key,
         "scaler": dict(saved.scaler),
@@ -106,6 +120,7 @@ def load_checkpoint(path: Path, key: str) -> Saved | None:
         best_epoch=facts["best_epoch"],
         history=tuple(EpochRecord.parse(record) for record in facts["history"]),
         seconds=facts["seconds"],
+        within=Within(losses=tensors["losses"], random=_under(tensors, "random/")) if "losses" in tensors else None,
     )
 
 

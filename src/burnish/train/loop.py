@@ -1,12 +1,13 @@
 """The training loop: one for fit, recovery, distillation and quantization-aware training.
 
-Everything random in an epoch (order, augmentation, dropout) is a function of (seed, epoch), and
-the state is written down after each epoch. So a run that was killed goes on from its last epoch
-and ends with the same bits as one that was left alone.
+Everything random in an epoch (order, augmentation, dropout) is a function of (seed, epoch), and the state is written
+down after each epoch, and with torch's random state every so many seconds within one. So a run that was killed goes
+on from there and ends with the same bits as one that was left alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from burnish.core.errors import BadData, RecipeError, TrainingFailed
 from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
-from burnish.data.split import Batch, Split, mix_seed
+from burnish.data.split import Batch, Split
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
@@ -28,6 +29,7 @@ from burnish.train.precision import choose_precision
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
 from burnish.train.trial import ENOUGH, StepTrial, remembered
+from burnish.train.watch import Watch
 
 __all__ = ["EpochRecord", "FitResult", "Score", "fit"]
 
@@ -42,7 +44,8 @@ class FitResult(Noun):
     """What a training run did. `best_epoch` counts from 0; None without a score.
 
     `stopped` says why it ended; `seconds` is the time spent, over all resumed parts; `skipped_steps` had gradients
-    that fp16 could not hold.
+    that fp16 could not hold. `wait_share` is the part of the time of training steps that was spent waiting for
+    batches, since the last start.
     """
 
     epochs_run: float
@@ -54,6 +57,7 @@ class FitResult(Noun):
     device: str
     stopped: str
     skipped_steps: int = 0
+    wait_share: float = 0.0
 
 
 def fit(
@@ -67,13 +71,14 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress,
     label: str = "fit",
+    clock: Callable[[], float] = time.monotonic,
 ) -> FitResult:
     """Train `module` in place, on the device that the settings name; afterwards it is where it was.
 
     `score` rates the module after each epoch, for early stop and `keep_best`; without it the last
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
     same run (same settings, seed, data and starting weights) that run goes on. Fractional epochs
-    train the first batches of the last epoch.
+    train the first batches of the last epoch. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
     trainable, `BadData` without rows, `RecipeError` on patience without a score.
@@ -82,10 +87,11 @@ def fit(
         raise BadData("no training rows", help="give a split with rows")
     if settings.patience and score is None:
         raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
-    began = time.monotonic()
+    began = clock()
     device = choose_device(settings.device)
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
+    workers = int(device.type == "cuda") if settings.workers is None else settings.workers
     stopped = "all epochs done"
     with moved(module, device), repeatable(device), progress.task(label, total) as bar:
         key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
@@ -105,17 +111,32 @@ def fit(
         )
         key = digest(key, precision.name)
         before = run.resume(checkpoint, key, progress) if checkpoint else 0.0
-        done = min(total, len(run.history) * per_epoch)
+        done = min(total, len(run.history) * per_epoch + len(run.losses))
         bar.advance(done)
+        watch = Watch(clock)
+
+        def save() -> None:
+            if checkpoint:
+                run.write(checkpoint, key, before + clock() - began)
+            watch.mark()
+
         while done < total:
             if run.out_of_patience():
                 stopped = f"no better score for {settings.patience} epochs"
                 break
             epoch = len(run.history)
-            torch.manual_seed(mix_seed(seed, epoch, -2))
-            steps = range(done, min(done + per_epoch, total))
-            batches = split.shuffled(settings.batch_size, seed=seed, epoch=epoch, device=device)
-            loss = _train_epoch(run, steps, batches, bar)
+            run.start_epoch(seed)
+            steps = range(epoch * per_epoch, min((epoch + 1) * per_epoch, total))
+            batches = split.shuffled(
+                settings.batch_size,
+                seed=seed,
+                epoch=epoch,
+                device=device,
+                first=len(run.losses),
+                workers=workers,
+            )
+            with contextlib.closing(batches):
+                loss = _train_epoch(run, steps, watch.timed(batches), bar, watch, save)
             _check_weights(module, epoch)
             with run.averaged():
                 value = score(module) if score else None
@@ -123,32 +144,33 @@ def fit(
                 if value is not None:
                     run.note_score(value)
             done = steps.stop
-            if checkpoint:
-                run.write(checkpoint, key, before + time.monotonic() - began)
+            save()
         run.finish()
     return FitResult(
         epochs_run=done / per_epoch,
         history=tuple(run.history),
         best_epoch=run.best_epoch,
         steps=done,
-        seconds=before + time.monotonic() - began,
+        seconds=before + clock() - began,
         precision_reason=precision.reason,
         device=device_name(device),
         stopped=stopped,
         skipped_steps=run.skipped,
+        wait_share=watch.share(),
     )
 
 
-def _train_epoch(run: RunState, steps: range, batches: Iterator[Batch], bar: Task) -> float:
-    """One epoch; returns its mean loss."""
+def _train_epoch(
+    run: RunState, steps: range, batches: Iterator[Batch], bar: Task, watch: Watch, save: Callable[[], None]
+) -> float:
+    """What is left of one epoch; returns the mean loss of all of it."""
     settings = run.settings
     run.module.train()
     trainable = [p for group in run.optimizer.param_groups for p in group["params"]]
     last = run.history[-1].score if run.history else None
     losses: list[Tensor] = []
     rows: list[Tensor] = []
-    summed = 0.0
-    for step, batch in zip(steps, batches, strict=False):
+    for step, batch in zip(steps[len(run.losses) :], batches, strict=False):
         number = (step - steps.start) % settings.accumulate
         together = min(settings.accumulate, steps.stop - (step - number))
         with run.precision.autocast():
@@ -166,14 +188,19 @@ def _train_epoch(run: RunState, steps: range, batches: Iterator[Batch], bar: Tas
                 run.average.update(step)
         losses.append(loss.detach())
         rows.append(batch.rows)
-        if len(losses) == _LOOK_EVERY or step == steps[-1]:
+        last_step = step == steps[-1]
+        due = number == together - 1 and not last_step and watch.since_mark() >= settings.save_every_s
+        if len(losses) == _LOOK_EVERY or last_step or due:
             values = _finite(losses, rows, epoch=len(run.history), first_step=step + 1 - len(losses))
-            summed += math.fsum(values)
+            run.losses += values
             mean = math.fsum(values) / len(values)
             bar.advance(len(values), f"loss {mean:.4f}" + ("" if last is None else f", score {last:.4f}"))
             losses.clear()
             rows.clear()
-    return summed / len(steps)
+        if due:
+            save()
+    whole, run.losses = math.fsum(run.losses) / len(steps), []
+    return whole
 
 
 def _finite(losses: list[Tensor], rows: list[Tensor], *, epoch: int, first_step: int) -> list[float]:

@@ -20,6 +20,10 @@ Objective = Callable[[nn.Module, Batch], Tensor]
 """What one training step minimizes: calls the module on the batch itself."""
 
 
+UNSEEN = {"workers", "save_every_s"}
+"""Settings that do not change what comes out."""
+
+
 class FitSettings(Noun):
     """Settings of one training run. `learning_rate` is the peak of the schedule."""
 
@@ -43,6 +47,13 @@ class FitSettings(Noun):
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
+    workers: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="threads that prepare the next batches; by default 1 for a GPU, else none",
+    )
+    save_every_s: float = Field(default=60.0, ge=1, le=3600, description="seconds between checkpoints in an epoch")
 
     @model_validator(mode="after")
     def _known(self) -> FitSettings:

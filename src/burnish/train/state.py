@@ -6,14 +6,16 @@ import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from burnish.core.progress import Progress
+from burnish.data.order import mix_seed
 from burnish.model.weights import state
 from burnish.train.average import Average
-from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, save_checkpoint
+from burnish.train.checkpoint import EpochRecord, Saved, Within, load_checkpoint, save_checkpoint
 from burnish.train.optimizer import load_optimizer_state, optimizer_state
 from burnish.train.precision import Precision
 from burnish.train.schedules import factor
@@ -22,7 +24,10 @@ from burnish.train.settings import FitSettings, Objective
 
 @dataclass
 class RunState:
-    """Told: all up to `cycle` (steps of the first cycle of the schedule). The rest changes with every epoch."""
+    """Told: all up to `cycle` (steps of the first cycle of the schedule). The rest changes.
+
+    `losses` are those of the epoch that goes on, and so say how many of its batches are done.
+    """
 
     module: nn.Module
     objective: Objective
@@ -34,6 +39,7 @@ class RunState:
     total: int
     cycle: int
     history: list[EpochRecord] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     best_epoch: int | None = None
     best: dict[str, Tensor] | None = None
     skipped: int = 0
@@ -44,6 +50,7 @@ class RunState:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
+    _random: dict[str, Tensor] = field(default_factory=dict)
 
     def rate(self, step: int) -> float:
         """The learning rate at a step."""
@@ -87,11 +94,29 @@ class RunState:
         self.scaler.load_state_dict(dict(saved.scaler))
         self.history, self.skipped = list(saved.history), saved.skipped
         self.best_epoch, self.best = saved.best_epoch, saved.best
-        progress.say(f"resumed after epoch {len(self.history)} from {checkpoint.name}")
+        place = f"after epoch {len(self.history)}"
+        if saved.within is not None:
+            self.losses = saved.within.losses.tolist()
+            self._random = dict(saved.within.random)
+            place += f" and {len(self.losses)} batches"
+        progress.say(f"resumed {place} from {checkpoint.name}")
         return saved.seconds
+
+    def start_epoch(self, seed: int) -> None:
+        """Set torch's random states: as the seed says, or as they were saved within the epoch."""
+        torch.manual_seed(mix_seed(seed, len(self.history), -2))
+        if "cpu" in self._random:
+            torch.set_rng_state(self._random["cpu"])
+        if "cuda" in self._random:
+            torch.cuda.set_rng_state(self._random["cuda"])
+        self._random = {}
 
     def write(self, checkpoint: Path, key: str, seconds: float) -> None:
         """Write everything that the run needs to go on. Raises `OutputError`."""
+        random = {"cpu": torch.get_rng_state()}
+        if self.precision.device == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state()
+        losses = torch.tensor(self.losses, dtype=torch.float64)
         saved = Saved(
             module=state(self.module),
             optimizer=optimizer_state(self.optimizer),
@@ -102,5 +127,6 @@ class RunState:
             best_epoch=self.best_epoch,
             history=tuple(self.history),
             seconds=seconds,
+            within=Within(losses=losses, random=random) if self.losses else None,
         )
         save_checkpoint(checkpoint, key, saved)

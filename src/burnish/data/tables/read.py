@@ -24,7 +24,7 @@ from burnish.data.tables.sources import open_source, unreadable
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledImages:
-    """`pixels` uint8 [N, 3, height, width], `labels` int64 [N], class names if the file has them."""
+    """`pixels` uint8 [N, 3, height, width], mapped from the cache; `labels` int64 [N]; class names if there are any."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -43,7 +43,7 @@ def read_images(path: Path, *, image: str = "image", label: str = "label") -> La
     if not folder.exists():
         _decode_into(folder, path, image, label)
     return LabelledImages(
-        pixels=np.load(folder / "pixels.npy", allow_pickle=False),
+        pixels=np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False),
         labels=np.load(folder / "labels.npy", allow_pickle=False),
         classes=tuple(json.loads((folder / "classes.json").read_text())),
     )

@@ -6,7 +6,7 @@ opens whole arrays).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,14 @@ class Source:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def open_source(path: Path) -> Source:
-    """Look at the kind of source by its name. Raises `MissingData`, `BadData`."""
+def open_source(path: Path, columns: Sequence[str] | None = None) -> Source:
+    """Look at the kind of source by its name; of Parquet only `columns` are read. Raises `MissingData`, `BadData`."""
     if path.is_dir():
         return _images(path)
     if not path.is_file():
         raise MissingData("there is no such file or folder", where=str(path), help="check the path")
     try:
-        return _file(path)
+        return _file(path, columns)
     except pa.ArrowException as error:
         raise unreadable(path, error) from None
 
@@ -63,7 +63,7 @@ def unreadable(path: Path, error: Exception) -> BadData:
     )
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path, columns: Sequence[str] | None) -> Source:
     facts: dict[str, Any] = {"size_bytes": path.stat().st_size, "digest": lambda: sha256(path)}
     match path.suffix:
         case ".jsonl" | ".ndjson" | ".json":
@@ -84,7 +84,9 @@ def _file(path: Path) -> Source:
             schema = parquet.schema_arrow.remove_metadata()
             kept = {k.decode(): v.decode() for k, v in (parquet.schema_arrow.metadata or {}).items() if k == b"classes"}
             share = _of(parquet.metadata.num_rows)
-            return Source(schema=schema, batches=parquet.iter_batches(_ROWS), share=share, metadata=kept, **facts)
+            return Source(
+                schema=schema, batches=_row_groups(parquet, path, columns), share=share, metadata=kept, **facts
+            )
         case ".npz":
             return _arrays(path, facts)
     raise BadData(
@@ -92,6 +94,20 @@ def _file(path: Path) -> Source:
         where=str(path),
         help="give .jsonl, .csv, .tsv, .parquet, .npz, or a folder with one folder of images per class",
     )
+
+
+def _row_groups(parquet: Any, path: Path, columns: Sequence[str] | None) -> Iterator[Any]:
+    """Raises `BadData` naming the row group that cannot be read."""
+    for group in range(parquet.num_row_groups):
+        try:
+            yield from parquet.iter_batches(_ROWS, row_groups=[group], columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise BadData(
+                "a row group cannot be read",
+                where=f"{path}, row group {group} of {parquet.num_row_groups}",
+                why=str(error).splitlines()[0],
+                help="fetch the file again, or write it anew without these rows",
+            ) from None
 
 
 def _arrays(path: Path, facts: dict[str, Any]) -> Source:

@@ -98,6 +98,7 @@ def recover(
         "teacher": guide is not None,
         "precision": result.precision_reason,
         "device": result.device,
+        "waiting for rows": f"{result.wait_share:.1%} of the training time",
     }
 
 

@@ -77,6 +77,7 @@ class Fit(Pass):
             "seconds": round(result.seconds, 1),
             "precision": result.precision_reason,
             "device": result.device,
+            "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
         if result.skipped_steps:
             notes["skipped steps"] = result.skipped_steps
