@@ -21,7 +21,7 @@ from burnish.data.split import Split
 from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
 from burnish.train.settings import FitSettings
 
-_VERSION = "2"
+_VERSION = "3"
 
 
 class EpochRecord(Noun):
@@ -36,12 +36,13 @@ class EpochRecord(Noun):
 class Saved:
     """Everything that a run needs to go on. `best` is None when the best weights are not kept.
 
-    `average` is empty when the weights are not averaged.
+    `average` is empty when the weights are not averaged, `weighting` when every row counts the same.
     """
 
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
+    weighting: Mapping[str, Tensor]
     best: dict[str, Tensor] | None
     best_epoch: int | None
     history: tuple[EpochRecord, ...]
@@ -66,6 +67,7 @@ def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
         **{f"module/{name}": tensor for name, tensor in saved.module.items()},
         **{f"optimizer/{name}": tensor for name, tensor in saved.optimizer.items()},
         **{f"average/{name}": tensor for name, tensor in saved.average.items()},
+        **{f"weighting/{name}": tensor for name, tensor in saved.weighting.items()},
         **{f"best/{name}": tensor for name, tensor in best.items()},
     }
     facts = {
@@ -96,6 +98,7 @@ def load_checkpoint(path: Path, key: str) -> Saved | None:
         module=module,
         optimizer=_under(tensors, "optimizer/"),
         average=_under(tensors, "average/"),
+        weighting=_under(tensors, "weighting/"),
         best=best if facts["best_kept"] else None,
         best_epoch=facts["best_epoch"],
         history=tuple(EpochRecord.parse(record) for record in facts["history"]),

@@ -24,6 +24,7 @@ from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.optimizer import build_optimizer, set_rate
 from burnish.train.precision import choose_precision
+from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
 
@@ -60,6 +61,7 @@ def fit(
     settings: FitSettings,
     seed: int,
     score: Score | None = None,
+    samples: Samples | None = None,
     checkpoint: Path | None = None,
     progress: Progress,
     label: str = "fit",
@@ -68,7 +70,8 @@ def fit(
 
     `score` rates the module after each epoch, for early stop and `keep_best`; without it the last
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
-    same run (same settings, seed, data and starting weights) that run goes on. Fractional epochs
+    same run (same settings, seed, data and starting weights) that run goes on. `samples` must be there when the
+    settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
     train the first batches of the last epoch.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
@@ -78,6 +81,9 @@ def fit(
         raise BadData("no training rows", help="give a split with rows")
     if settings.patience and score is None:
         raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
+    chosen = samples or Samples()
+    if settings.weighting and chosen.weighting is None:
+        raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
     began = time.monotonic()
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
@@ -91,6 +97,7 @@ def fit(
             settings=settings,
             optimizer=build_optimizer(module, settings),
             precision=precision,
+            weighting=chosen.weighting,
             average=Average(module, settings.ema) if settings.ema else None,
             total=total,
             cycle=round(settings.t_0 * per_epoch),
@@ -106,7 +113,7 @@ def fit(
             epoch = len(run.history)
             torch.manual_seed(mix_seed(seed, epoch, -2))
             steps = range(done, min(done + per_epoch, total))
-            batches = split.shuffled(settings.batch_size, seed=seed, epoch=epoch, device=device)
+            batches = chosen.batches(split, settings, seed=seed, epoch=epoch, device=device)
             loss = _train_epoch(run, steps, batches, bar)
             _check_weights(module, epoch)
             with run.averaged():
@@ -142,6 +149,8 @@ def _train_epoch(run: RunState, steps: range, batches: Iterator[Batch], bar: Tas
     for step, batch in zip(steps, batches, strict=False):
         number = (step - steps.start) % settings.accumulate
         together = min(settings.accumulate, steps.stop - (step - number))
+        if run.weighting is not None:
+            run.weighting.share = step / run.total
         with run.precision.autocast():
             loss = run.objective(run.module, batch)
         if number == 0:

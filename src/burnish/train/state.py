@@ -17,6 +17,7 @@ from burnish.train.optimizer import load_optimizer_state, optimizer_state
 from burnish.train.precision import Precision
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
+from burnish.train.weighting import Weighting
 
 
 @dataclass
@@ -29,6 +30,7 @@ class RunState:
     optimizer: Optimizer
     precision: Precision
     average: Average | None
+    weighting: Weighting | None
     total: int
     cycle: int
     history: list[EpochRecord] = field(default_factory=list)
@@ -74,6 +76,8 @@ class RunState:
         load_optimizer_state(self.optimizer, saved.optimizer)
         if self.average is not None:
             self.average.load(saved.average)
+        if self.weighting is not None:
+            self.weighting.load(saved.weighting)
         self.history = list(saved.history)
         self.best_epoch, self.best = saved.best_epoch, saved.best
         progress.say(f"resumed after epoch {len(self.history)} from {checkpoint.name}")
@@ -85,6 +89,7 @@ class RunState:
             module=state(self.module),
             optimizer=optimizer_state(self.optimizer),
             average={} if self.average is None else self.average.values,
+            weighting={} if self.weighting is None else self.weighting.state(),
             best=self.best,
             best_epoch=self.best_epoch,
             history=tuple(self.history),
