@@ -1,8 +1,10 @@
 """Labels that are likely wrong: confident learning (Northcutt, Jiang and Chuang 2021).
 
 A row counts for class j when its probability of j is at least what rows labelled j have on average; rows that count
-for another class than their own are the off-diagonal of the confident joint. Of each given label as many rows are named
-as the joint says are wrong, those with the least confidence in their own label first.
+for another class than their own are the off-diagonal of the confident joint. Named are those whose own label is
+also less
+than half as likely as the likeliest, at most as many of each label as the joint says are wrong, the least likely
+first.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def find_label_issues(labels: NDArray[np.int64], probabilities: Floats) -> Label
     joint = confident / confident.sum(1, keepdims=True) * counts[:, None]
     chosen: list[NDArray[np.int64]] = []
     for given in range(classes):
-        wrong = np.flatnonzero((labels == given) & (probabilities.argmax(1) != given))
+        wrong = np.flatnonzero((labels == given) & (likely != given) & (2 * own < probabilities.max(1)))
         count = round(float(joint[given].sum() - joint[given, given]))
         chosen.append(wrong[np.argsort(own[wrong], kind="stable")[:count]])
     rows = np.concatenate(chosen) if chosen else np.empty(0, np.int64)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -86,7 +86,7 @@ class Fit(Pass):
             label="fit",
         )
         work.module.eval()
-        notes = {
+        notes: dict[str, Any] = {
             "epochs": result.epochs_run,
             "best epoch": result.best_epoch,
             "scores": [round(row.score, 5) for row in result.history if row.score is not None],

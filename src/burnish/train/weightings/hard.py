@@ -1,6 +1,6 @@
 """Hard: rows that the model has not been sure of so far count more, up to three times; for clean labels.
 
-Weight 1 + 2 (1 - c), c an average over the run of the row's confidence (exp of minus its loss). Wrong labels stay hard to
+Weight 1 + 2 (1 - c), c an average over the run of the confidence (exp of minus the loss). Wrong labels stay hard to
 the end, so with noisy labels this makes things worse: take `trust` there.
 Source: the idea of hard example mining, Shrivastava et al. (CVPR 2016), with an average instead of one look.
 """

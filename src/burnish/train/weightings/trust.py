@@ -1,7 +1,7 @@
 """Trust: rows whose label the model has come to believe count more; for wrong labels.
 
 A network learns what rows have in common before it learns single wrong labels, so a row whose label stays unlikely is
-suspect. Weight c / (c + mean of the batch), squared, c an average over the run of the row's confidence (exp of minus its
+suspect. Weight c / (c + mean of the batch), squared, c an average over the run of the confidence (exp of minus the
 loss). Hard rows count less too: not for a long tail.
 Source: the small-loss trick, Arpit et al. (ICML 2017), Han et al., "Co-teaching" (NeurIPS 2018), as a soft weight.
 """
