@@ -47,7 +47,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "ray": "serve/on_ray.py",
     "rich": "cli/console.py",
     "safetensors": "model/weights.py",
-    "sklearn": "workloads/kinds/digits.py",
+    "sklearn": "data/samples/classifier.py workloads/kinds/digits.py",
     "torch_pruning": "passes/pruning/groups.py",
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",

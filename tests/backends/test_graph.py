@@ -14,7 +14,7 @@ from burnish.testing import TinySequences, sequence_inputs, sequence_signature
 
 
 class Assorted(nn.Module):
-    """Tied weights, bfloat16, a buffer, scalar arithmetic on sizes, a slice, a slice filled in place, regions without gradients and autocast."""
+    """Tied weights, bfloat16, buffer, arithmetic on sizes, slices, one filled; regions without gradients, autocast."""
 
     def __init__(self):
         super().__init__()

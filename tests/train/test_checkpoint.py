@@ -14,6 +14,7 @@ def saved(best_epoch):
         average={},
         scaler={"scale": 8.0},
         skipped=2,
+        weighting={},
         best={"w": torch.ones(3) if best_epoch == 1 else torch.zeros(3)},
         best_epoch=best_epoch,
         history=(EpochRecord(epoch=0, loss=1 / 3, score=0.1), EpochRecord(epoch=1, loss=0.2, score=0.3)),

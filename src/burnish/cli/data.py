@@ -1,4 +1,4 @@
-"""`burnish data convert` and `burnish data inspect`."""
+"""`burnish data convert`, `burnish data inspect` and `burnish data check`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from pathlib import Path
 
 from burnish.cli.console import RichProgress, print_headline, print_line, print_rows
 from burnish.core.errors import BadData
+from burnish.data.samples.look import look
 from burnish.data.tables import convert as converting
 from burnish.data.tables import inspect as inspecting
+from burnish.data.tables.samples import write_samples
+from burnish.workloads import registry
 
 _MB = 1e6
 
@@ -61,3 +64,17 @@ def inspect(file: Path) -> None:
         print_line(f"classes: {', '.join(found.classes)}")
     if found.source:
         print_line(f"from {found.source}, sha256 {found.source_sha256}")
+
+
+def check(name: str, out: Path | None, rows: int, data: str | None) -> None:
+    """Body of the command. Raises `BurnishError`."""
+    work = registry.get(name, **({} if data is None else {"data": data}))
+    found = look(work.train, work.test, classes=bool(work.labels), limit=rows)
+    print_line(f"looked at {len(found.columns.rows):,} of {len(work.train):,} training rows")
+    for line in found.lines:
+        print_headline(line)
+    if not found.lines:
+        print_line("nothing found")
+    if out is not None:
+        write_samples(found.columns, out)
+        print_line(f"written: {out}")

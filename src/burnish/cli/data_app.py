@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tables: convert and inspect.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tables: convert and inspect; rows: check.")
 
 
 @app.command("convert")
@@ -45,3 +45,22 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet
     from burnish.cli.data import inspect as body
 
     body(file)
+
+
+@app.command("check")
+def check(
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="As `burnish optimize` takes it.")],
+    out: Annotated[Path | None, typer.Option(help="A Parquet file for the columns; none is written otherwise.")] = None,
+    rows: Annotated[int, typer.Option(min=50, help="Rows of each split that are looked at, drawn by seed.")] = 4000,
+    data: Annotated[str | None, typer.Option(help="The workload's setting `data`, where it has one.")] = None,
+) -> None:
+    """Look at training rows before training: doubles, labels that are likely wrong, a shift from train to test.
+
+    \b
+    Examples:
+      burnish data check digits
+      burnish data check fashion-mnist --rows 2000 --out samples.parquet
+    """
+    from burnish.cli.data import check as body
+
+    body(workload, out, rows, data)

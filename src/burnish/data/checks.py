@@ -34,8 +34,8 @@ def check_split(split: Split, num_classes: int | None = None, *, name: str = "da
 
 def check_disjoint(train: Split, test: Split, *, names: tuple[str, str] = ("train", "test")) -> list[str]:
     """A warning when inputs of one split are found, byte for byte, in the other. Targets do not count."""
-    seen = set(_row_hashes(train))
-    twice = sum(row in seen for row in _row_hashes(test))
+    seen = set(row_hashes(train))
+    twice = sum(row in seen for row in row_hashes(test))
     if not twice:
         return []
     share = 100 * twice / len(test)
@@ -90,7 +90,8 @@ def _check_labels(targets: NDArray[np.generic], num_classes: int, *, where: str)
         )
 
 
-def _row_hashes(split: Split) -> list[bytes]:
+def row_hashes(split: Split) -> list[bytes]:
+    """A hash of the inputs of each row; the same for the same bytes."""
     arrays = [np.ascontiguousarray(array) for _, array in sorted(split.inputs.items())]
     return [
         hashlib.blake2b(b"".join(array[row].tobytes() for array in arrays), digest_size=16).digest()

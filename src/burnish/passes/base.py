@@ -32,7 +32,8 @@ class Context:
     the served shape, measured side by side. `inspect(variant)` compiles it there and tells the precision of each
     operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
     much score the budget allows to lose against `base_score`. `unlabelled`: more inputs of the kind of
-    `train`, whose targets mean nothing. `measured_on` names the machine, threads,
+    `train`, whose targets mean nothing. `by_class(module)`: validation accuracy of each class, where targets are
+    classes. `measured_on` names the machine, threads,
     backend and shapes that `cost` and `inspect` stand for.
     """
 
@@ -51,6 +52,7 @@ class Context:
     progress: Progress = field(default_factory=Silent)
     scratch: Path | None = None
     unlabelled: Split | None = None
+    by_class: Callable[[nn.Module], dict[str, float]] | None = None
     measured_on: str = ""
 
     def floor(self, score: float) -> float:

@@ -22,6 +22,7 @@ from burnish.core.measurement import Measurement
 from burnish.core.progress import Progress, Silent
 from burnish.core.yaml_file import to_yaml
 from burnish.data.checks import check_disjoint, check_split
+from burnish.data.samples.look import look
 from burnish.model.onnx_graph import OnnxGraph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
@@ -41,6 +42,9 @@ from burnish.train.device import choose_device, device_name
 from burnish.workloads.workload import Workload
 
 Extras = Callable[[Ledger], Mapping[str, bytes]]
+
+_LOOK_ROWS = 1000
+"""Rows of each split that are looked at for wrong labels and a shift before training: some seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +120,7 @@ class Run:
         if work.unlabelled is not None:
             check_split(work.unlabelled, name="unlabelled")
             shared += check_disjoint(work.unlabelled, work.test, names=("unlabelled", "test"))
+        shared += look(work.train, work.test, classes=bool(classes), limit=_LOOK_ROWS).lines
         return [*shared, *([work.cheap] if work.cheap else [])]
 
     def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:

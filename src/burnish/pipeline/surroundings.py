@@ -10,6 +10,7 @@ from torch import nn
 from burnish.core.budget import Budget
 from burnish.core.progress import Progress
 from burnish.core.signature import Served
+from burnish.measure.labels import predicted_labels
 from burnish.measure.quality import predict_module
 from burnish.passes.base import Context
 from burnish.train.settings import FitSettings
@@ -39,11 +40,18 @@ def context_of(
         found = predict_module(module, workload.validation)
         return sign * workload.metric.compute(found, workload.validation.targets)
 
+    def by_class(module: nn.Module) -> dict[str, float]:
+        right = predicted_labels(predict_module(module, workload.validation)) == workload.validation.targets
+        numbers = ((name, workload.validation.targets == number) for number, name in enumerate(workload.labels))
+        return {name: float(right[rows].mean()) for name, rows in numbers if rows.any()}
+
+    classes = bool(workload.labels) and workload.validation.targets.ndim == 1 and workload.metric.name == "accuracy"
     examples = workload.train.batch(np.arange(min(_EXAMPLES, len(workload.train)))).inputs
     return Context(
         signature=workload.signature,
         examples=examples,
         train=workload.train,
+        by_class=by_class if classes else None,
         unlabelled=workload.unlabelled,
         loss=workload.loss,
         score=score,

@@ -44,8 +44,8 @@ class Within:
 class Saved:
     """Everything that a run needs to go on. `best` is None when the best weights are not kept.
 
-    `average` is empty when the weights are not averaged, `scaler` when losses are not scaled; `within` is None
-    between two epochs.
+    `average` is empty when the weights are not averaged, `scaler` when losses are not scaled, `weighting` when every
+    row counts the same; `within` is None between two epochs.
     """
 
     module: Mapping[str, Tensor]
@@ -53,6 +53,7 @@ class Saved:
     average: Mapping[str, Tensor]
     scaler: Mapping[str, float]
     skipped: int
+    weighting: Mapping[str, Tensor]
     best: dict[str, Tensor] | None
     best_epoch: int | None
     history: tuple[EpochRecord, ...]
@@ -79,6 +80,7 @@ def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
         **{f"module/{name}": tensor for name, tensor in saved.module.items()},
         **{f"optimizer/{name}": tensor for name, tensor in saved.optimizer.items()},
         **{f"average/{name}": tensor for name, tensor in saved.average.items()},
+        **{f"weighting/{name}": tensor for name, tensor in saved.weighting.items()},
         **{f"best/{name}": tensor for name, tensor in best.items()},
     }
     if saved.within is not None:
@@ -116,6 +118,7 @@ def load_checkpoint(path: Path, key: str) -> Saved | None:
         average=_under(tensors, "average/"),
         scaler=facts["scaler"],
         skipped=facts["skipped"],
+        weighting=_under(tensors, "weighting/"),
         best=best if facts["best_kept"] else None,
         best_epoch=facts["best_epoch"],
         history=tuple(EpochRecord.parse(record) for record in facts["history"]),

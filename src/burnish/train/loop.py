@@ -26,6 +26,7 @@ from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.optimizer import build_optimizer, set_rate
 from burnish.train.precision import choose_precision
+from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
 from burnish.train.trial import ENOUGH, StepTrial, remembered
@@ -68,6 +69,7 @@ def fit(
     settings: FitSettings,
     seed: int,
     score: Score | None = None,
+    samples: Samples | None = None,
     checkpoint: Path | None = None,
     progress: Progress,
     label: str = "fit",
@@ -77,7 +79,8 @@ def fit(
 
     `score` rates the module after each epoch, for early stop and `keep_best`; without it the last
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
-    same run (same settings, seed, data and starting weights) that run goes on. Fractional epochs
+    same run (same settings, seed, data and starting weights) that run goes on. `samples` must be there when the
+    settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
     train the first batches of the last epoch. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
@@ -87,6 +90,9 @@ def fit(
         raise BadData("no training rows", help="give a split with rows")
     if settings.patience and score is None:
         raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
+    chosen = samples or Samples()
+    if settings.weighting and chosen.weighting is None:
+        raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
     began = clock()
     device = choose_device(settings.device)
     per_epoch = split.num_batches(settings.batch_size)
@@ -97,7 +103,8 @@ def fit(
         key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
-        precision = choose_precision(settings.precision, device, enough)
+        with chosen.unseen():
+            precision = choose_precision(settings.precision, device, enough)
         run = RunState(
             module=module,
             objective=objective,
@@ -105,6 +112,7 @@ def fit(
             optimizer=build_optimizer(module, settings),
             precision=precision,
             scaler=precision.scaler(),
+            weighting=chosen.weighting,
             average=Average(module, settings.ema) if settings.ema else None,
             total=total,
             cycle=round(settings.t_0 * per_epoch),
@@ -127,13 +135,8 @@ def fit(
             epoch = len(run.history)
             run.start_epoch(seed)
             steps = range(epoch * per_epoch, min((epoch + 1) * per_epoch, total))
-            batches = split.shuffled(
-                settings.batch_size,
-                seed=seed,
-                epoch=epoch,
-                device=device,
-                first=len(run.losses),
-                workers=workers,
+            batches = chosen.batches(
+                split, settings, seed=seed, epoch=epoch, device=device, first=len(run.losses), workers=workers
             )
             with contextlib.closing(batches):
                 loss = _train_epoch(run, steps, watch.timed(batches), bar, watch, save)
@@ -173,6 +176,8 @@ def _train_epoch(
     for step, batch in zip(steps[len(run.losses) :], batches, strict=False):
         number = (step - steps.start) % settings.accumulate
         together = min(settings.accumulate, steps.stop - (step - number))
+        if run.weighting is not None:
+            run.weighting.share = step / run.total
         with run.precision.autocast():
             loss = run.objective(run.module, batch)
         if number == 0:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
-from burnish.core.doors import OPTIMIZERS
+from burnish.core.doors import OPTIMIZERS, WEIGHTINGS
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
@@ -42,6 +43,13 @@ class FitSettings(Noun):
     ema: float = Field(
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
+    weighting: str = Field(default="", description="`burnish list weightings`; empty: every row counts the same")
+    weighting_warmup: float = Field(default=0.2, ge=0, lt=1, description="share of the steps before rows are weighed")
+    curriculum: Literal["", "easy", "random"] = Field(
+        default="", description="easy rows first, or random ones at the same pace; empty: all rows from the start"
+    )
+    curriculum_stages: int = Field(default=3, ge=1, description="how often more rows come in, over the first half")
+    curriculum_start: float = Field(default=0.5, gt=0, le=1, description="share of the rows in the first stage")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
@@ -58,4 +66,6 @@ class FitSettings(Noun):
     @model_validator(mode="after")
     def _known(self) -> FitSettings:
         OPTIMIZERS.check(self.optimizer)
+        if self.weighting:
+            WEIGHTINGS.check(self.weighting)
         return self

@@ -20,6 +20,7 @@ from burnish.train.optimizer import load_optimizer_state, optimizer_state
 from burnish.train.precision import Precision
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
+from burnish.train.weighting import Weighting
 
 
 @dataclass
@@ -36,6 +37,7 @@ class RunState:
     precision: Precision
     scaler: GradScaler
     average: Average | None
+    weighting: Weighting | None
     total: int
     cycle: int
     history: list[EpochRecord] = field(default_factory=list)
@@ -50,6 +52,7 @@ class RunState:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
+
     _random: dict[str, Tensor] = field(default_factory=dict)
 
     def rate(self, step: int) -> float:
@@ -93,6 +96,8 @@ class RunState:
             self.average.load(saved.average)
         self.scaler.load_state_dict(dict(saved.scaler))
         self.history, self.skipped = list(saved.history), saved.skipped
+        if self.weighting is not None:
+            self.weighting.load(saved.weighting)
         self.best_epoch, self.best = saved.best_epoch, saved.best
         place = f"after epoch {len(self.history)}"
         if saved.within is not None:
@@ -123,6 +128,7 @@ class RunState:
             average={} if self.average is None else self.average.values,
             scaler=self.scaler.state_dict(),
             skipped=self.skipped,
+            weighting={} if self.weighting is None else self.weighting.state(),
             best=self.best,
             best_epoch=self.best_epoch,
             history=tuple(self.history),

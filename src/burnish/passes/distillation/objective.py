@@ -14,7 +14,9 @@ from burnish.core.noun import Field, Noun
 from burnish.data.split import Batch
 from burnish.model.variant import as_tuple
 from burnish.passes.distillation.relations import Watcher, attention_loss, feature_loss
+from burnish.train.objectives import TaskObjective, task
 from burnish.train.settings import Loss, Objective
+from burnish.train.weighting import Weighting
 
 
 class Weights(Noun):
@@ -38,25 +40,32 @@ def logit_loss(student: Tensor, teacher: Tensor, temperature: float, classes: bo
 
 
 def distill_objective(
-    teacher: nn.Module, loss: Loss, weights: Weights, cache: TeacherCache | None = None, *, labelled: int | None = None
+    teacher: nn.Module,
+    loss: Loss,
+    weights: Weights,
+    cache: TeacherCache | None = None,
+    *,
+    labelled: int | None = None,
+    weighting: Weighting | None = None,
 ) -> Objective:
     """One training step's objective. The teacher is put in evaluation mode and never trained.
 
     Rows numbered `labelled` and above have no label: only the teacher's answers count for them.
     """
     teacher.eval()
+    on_labels = task(loss, weighting=weighting)
     inner = weights.features > 0 or weights.attention > 0
 
     def objective(student: nn.Module, batch: Batch) -> Tensor:
         if not inner:
             answers = cache.answers(batch) if cache is not None else _answers(teacher, batch)
             outputs = as_tuple(student(**batch.inputs), student)
-            return _mixed(outputs, answers, batch, loss, weights, labelled)
+            return _mixed(outputs, answers, batch, on_labels, weights, labelled)
         with torch.no_grad(), Watcher(teacher) as seen_teacher:
             answers = as_tuple(teacher(**batch.inputs), teacher)
         with Watcher(student) as seen_student:
             outputs = as_tuple(student(**batch.inputs), student)
-        total = _mixed(outputs, answers, batch, loss, weights, labelled)
+        total = _mixed(outputs, answers, batch, on_labels, weights, labelled)
         if weights.features:
             total = total + weights.features * feature_loss(seen_student, seen_teacher)
         if weights.attention:
@@ -99,7 +108,7 @@ def _mixed(
     outputs: tuple[Tensor, ...],
     answers: tuple[Tensor, ...],
     batch: Batch,
-    loss: Loss,
+    task_loss: TaskObjective,
     weights: Weights,
     labelled: int | None,
 ) -> Tensor:
@@ -110,11 +119,12 @@ def _mixed(
     if not weights.labels:
         return total
     if labelled is None:
-        return total + weights.labels * loss(outputs, batch.targets)
+        return total + weights.labels * task_loss.of(outputs, batch.targets, batch.rows)
     known = batch.rows < labelled
     if not bool(known.any()):
         return total
     share = float(known.float().mean())
+    rows = batch.rows[known]
     known = known.to(total.device)
-    on_labels = loss(tuple(output[known] for output in outputs), batch.targets[known])
+    on_labels = task_loss.of(tuple(output[known] for output in outputs), batch.targets[known], rows)
     return total + weights.labels * share * on_labels

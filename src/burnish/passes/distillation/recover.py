@@ -13,7 +13,9 @@ from burnish.passes.distillation.objective import TeacherCache, Weights, distill
 from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
 from burnish.train.objectives import task
+from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings
+from burnish.train.weighting import build_weighting
 
 
 class Recover(Weights):
@@ -26,6 +28,7 @@ class Recover(Weights):
     ema: float = Field(
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
+    weighting: str = Field(default="", description="`burnish list weightings`, on the labels' part of the loss")
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     def forecast(self) -> str:
@@ -48,6 +51,8 @@ class Recover(Weights):
             "patience": self.patience,
             "keep_best": early,
             "ema": self.ema,
+            "weighting": self.weighting,
+            "curriculum": "",
         }
         return base.model_copy(update=changes)
 
@@ -62,7 +67,9 @@ def recover(
     """
     if not settings.epochs:
         return {"epochs": 0}
-    on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing)
+    chosen = settings.fit_settings(context.fit)
+    weighting = build_weighting(chosen, context.train.targets)
+    on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing, weighting=weighting)
     guide = (teacher if teacher is not None else context.teacher) if settings.teacher else None
     rows = context.train
     if guide is not None:
@@ -71,10 +78,11 @@ def recover(
         if settings.unlabelled and context.unlabelled is not None:
             rows = rows.with_unlabelled(context.unlabelled)
         cache = TeacherCache(guide, len(rows)) if fixed else None
-        objective = distill_objective(guide, on_labels.loss, settings, cache, labelled=len(context.train))
+        objective = distill_objective(
+            guide, on_labels.loss, settings, cache, labelled=len(context.train), weighting=weighting
+        )
     else:
         objective = on_labels
-    chosen = settings.fit_settings(context.fit)
     teaching = nullcontext() if guide is None else moved(guide, choose_device(chosen.device))
     with teaching:
         result = fit(
@@ -84,6 +92,7 @@ def recover(
             settings=chosen,
             seed=context.seed,
             score=context.score,
+            samples=Samples(weighting=weighting),
             checkpoint=None if context.scratch is None else context.scratch / _file_name(label),
             progress=context.progress,
             label=label,

@@ -10,18 +10,25 @@ for the one-cycle schedule.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from burnish.core.doors import OPTIMIZERS
+from torch import nn
+
+from burnish.core.doors import OPTIMIZERS, WEIGHTINGS
 from burnish.core.evidence import Change
 from burnish.core.noun import Field, model_validator
 from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.train.loop import fit
-from burnish.train.objectives import task
+from burnish.train.objectives import row_loss, task
 from burnish.train.precision import Setting as Precision
+from burnish.train.samples import Floats, Samples, measure_difficulty
 from burnish.train.schedules import Schedule
+from burnish.train.settings import FitSettings
+from burnish.train.weighting import build_weighting
 
 
 class Fit(Pass):
@@ -40,12 +47,19 @@ class Fit(Pass):
     accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Precision | None = None
+    weighting: str | None = Field(default=None, description="`burnish list weightings`; empty: all rows alike")
+    weighting_warmup: float | None = Field(default=None, ge=0, lt=1, description="share of the steps before that")
+    curriculum: Literal["", "easy", "random"] | None = Field(default=None, description="which rows come first")
+    curriculum_stages: int | None = Field(default=None, ge=1)
+    curriculum_start: float | None = Field(default=None, gt=0, le=1, description="share of the rows in the first stage")
     patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
 
     @model_validator(mode="after")
     def _known(self) -> Fit:
         if self.optimizer is not None:
             OPTIMIZERS.check(self.optimizer)
+        if self.weighting:
+            WEIGHTINGS.check(self.weighting)
         return self
 
     def forecast(self) -> str:
@@ -58,19 +72,22 @@ class Fit(Pass):
         work = variant.copy()
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         settings = context.fit.model_copy(update=given)
+        weighting = build_weighting(settings, context.train.targets)
+        difficulty = _difficulty(work.module, context, settings) if settings.curriculum == "easy" else None
         result = fit(
             work.module,
             context.train,
-            objective=task(context.loss, label_smoothing=settings.label_smoothing),
+            objective=task(context.loss, label_smoothing=settings.label_smoothing, weighting=weighting),
             settings=settings,
             seed=context.seed,
             score=context.score,
+            samples=Samples(weighting=weighting, difficulty=difficulty),
             checkpoint=None if context.scratch is None else context.scratch / "fit",
             progress=context.progress,
             label="fit",
         )
         work.module.eval()
-        notes = {
+        notes: dict[str, Any] = {
             "epochs": result.epochs_run,
             "best epoch": result.best_epoch,
             "scores": [round(row.score, 5) for row in result.history if row.score is not None],
@@ -81,8 +98,35 @@ class Fit(Pass):
         }
         if result.skipped_steps:
             notes["skipped steps"] = result.skipped_steps
+        if context.by_class is not None:
+            notes["worst classes"] = worst(context.by_class(work.module))
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
+
+
+_TAIL = 3
+
+
+def worst(by_class: Mapping[str, float]) -> dict[str, float]:
+    """The three classes of lowest accuracy, lowest first."""
+    return {name: round(by_class[name], 4) for name in sorted(by_class, key=lambda name: by_class[name])[:_TAIL]}
+
+
+def _difficulty(module: nn.Module, context: Context, settings: FitSettings) -> Floats:
+    """The loss of each row after a first training of one epoch, on a copy."""
+    loss = row_loss(context.loss)
+    plain = {"epochs": 1.0, "weighting": "", "curriculum": "", "patience": 0, "ema": 0.0}
+    first = copy.deepcopy(module)
+    fit(
+        first,
+        context.train,
+        objective=task(loss),
+        settings=settings.model_copy(update=plain),
+        seed=context.seed,
+        progress=context.progress,
+        label="difficulty",
+    )
+    return measure_difficulty(first, context.train, loss)
 
 
 PART = Fit

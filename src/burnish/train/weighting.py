@@ -1,0 +1,80 @@
+"""How much every training row counts: a weight per row, from its class or from the model's confidence so far.
+
+A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling
+and have
+mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an untrained
+model's confidence says nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from burnish.core.doors import WEIGHTINGS
+from burnish.core.errors import RecipeError
+from burnish.train.settings import FitSettings
+
+FLOOR, CEILING = 0.05, 10.0
+_MEMORY = 0.7
+"""Decay of the average of a row's confidence from one time it is seen to the next."""
+
+
+class Weighting(ABC):
+    """Weights of rows. `targets` are those of all training rows, [N, ...]."""
+
+    def __init__(self, targets: NDArray[np.generic], settings: FitSettings) -> None:
+        self.targets = targets
+        self.warmup = settings.weighting_warmup
+        self.share = 0.0
+        self.confidence = torch.ones(len(targets))
+        self.seen = torch.zeros(len(targets), dtype=torch.bool)
+
+    @abstractmethod
+    def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:
+        """Weights [B] before limits. `confidence` [B]: exp(-loss) of now, on the processor; `rows` int64 [B]."""
+
+    def weights(self, losses: Tensor, rows: Tensor) -> Tensor:
+        """Weights [B] of the rows of a batch, mean 1, no gradient, on the device of `losses` [B]; remembers them."""
+        now = torch.exp(-losses.detach().float()).cpu()
+        before = torch.where(self.seen[rows], self.confidence[rows], now)
+        self.confidence[rows] = _MEMORY * before + (1 - _MEMORY) * now
+        self.seen[rows] = True
+        if self.share < self.warmup:
+            return torch.ones_like(losses.detach())
+        found = self.raw(now, rows).float()
+        found = (found / found.mean().clamp_min(1e-12)).clamp(FLOOR, CEILING)
+        return (found / found.mean()).to(losses.device)
+
+    def state(self) -> dict[str, Tensor]:
+        """What has been seen, as tensors; a run that goes on needs it."""
+        return {"confidence": self.confidence, "seen": self.seen}
+
+    def load(self, saved: Mapping[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        self.confidence, self.seen = saved["confidence"].clone(), saved["seen"].clone()
+
+
+def build_weighting(settings: FitSettings, targets: NDArray[np.generic]) -> Weighting | None:
+    """The weighting that the settings name, for these rows; None when every row counts the same."""
+    if not settings.weighting:
+        return None
+    made: Weighting = WEIGHTINGS.get(settings.weighting)(targets, settings)
+    return made
+
+
+def class_labels(targets: NDArray[np.generic], what: str) -> NDArray[np.int64]:
+    """Targets as class numbers [N]. Raises `RecipeError` when they are none."""
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise RecipeError(
+            f"the weighting {what} needs class numbers as targets",
+            where="weighting",
+            why=f"targets are {targets.dtype} of shape {list(targets.shape)}",
+            help="leave weighting empty",
+        )
+    return targets.astype(np.int64)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from burnish.data.samples import duplicates
+from burnish.data.samples.classifier import out_of_fold
+from burnish.data.samples.columns import LABEL_ISSUE, SampleColumns
+from burnish.data.samples.features import Features, features
+from burnish.data.samples.label_issues import find_label_issues
+from burnish.data.samples.shift import find_shift
+from burnish.data.split import Split
+from burnish.data.tables.samples import read_samples, write_samples
+
+
+def table(seed, count=400, moved=0.0):
+    values = np.random.default_rng(seed).normal(size=(count, 6)).astype(np.float32)
+    values[:, 2] += moved
+    return Features(names=tuple("abcdef"), values=values)
+
+
+def test_no_shift_is_silent():
+    found = find_shift(table(0), table(1))
+    assert found.low < 0.5 < found.high
+    assert not found.found and not found.columns and (found.weights() == 1).all() and len(found.unlike(0.2)) == 0
+
+
+def test_planted_shift_is_named():
+    found = find_shift(table(0), table(1, moved=3.0))
+    assert found.auc > 0.9 and found.columns == ("c",)
+    assert found.weights().mean() == pytest.approx(1)
+    unlike = found.unlike(0.25)
+    assert len(unlike) == 100 and found.p_test[unlike].max() <= np.quantile(found.p_test, 0.26)
+
+
+def test_wrong_labels_are_found():
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    values = (rng.normal(size=(600, 4)) + 3 * labels[:, None]).astype(np.float32)
+    wrong = rng.random(600) < 0.2
+    given = np.where(wrong, (labels + rng.integers(1, 3, 600)) % 3, labels)
+    found = find_label_issues(given, out_of_fold(values, given))
+    assert wrong[found.rows].mean() > 0.8 and wrong[found.rows].sum() > 0.8 * wrong.sum()
+    assert found.noise == pytest.approx(0.2, abs=0.08)
+
+
+def test_duplicates():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 28, 28), dtype=np.uint8)
+    pixels[7] = pixels[3]
+    pixels[9] = np.clip(pixels[4].astype(int) + 1, 0, 255)
+    split = Split(inputs={"image": pixels}, targets=np.zeros(40, np.int64))
+    assert duplicates.exact(split).tolist() == [7]
+    assert duplicates.near(features(split)).tolist() == [7, 9]
+
+
+def test_columns_come_back(tmp_path):
+    made = SampleColumns(
+        rows=np.array([4, 9]),
+        difficulty=np.array([0.5, np.nan]),
+        weight=np.ones(2),
+        p_test=np.array([0.1, 0.9]),
+        flags=((), (LABEL_ISSUE,)),
+    )
+    write_samples(made, tmp_path / "s.parquet")
+    back = read_samples(tmp_path / "s.parquet")
+    assert back.flags == made.flags and back.flagged(LABEL_ISSUE).tolist() == [9]
+    assert np.isnan(back.difficulty[1]) and back.p_test.tolist() == [0.1, 0.9]
