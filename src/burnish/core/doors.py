@@ -85,6 +85,7 @@ BACKENDS = Door("backend", "burnish.backends.kinds")
 WORKLOADS = Door("workload", "burnish.workloads.kinds")
 METRICS = Door("metric", "burnish.measure.metrics")
 OPTIMIZERS = Door("optimizer", "burnish.train.optimizers")
+STRATEGIES = Door("strategy", "burnish.train.strategies")
 
 DOORS: dict[str, Door] = {
     "passes": PASSES,
@@ -93,4 +94,5 @@ DOORS: dict[str, Door] = {
     "workloads": WORKLOADS,
     "metrics": METRICS,
     "optimizers": OPTIMIZERS,
+    "strategies": STRATEGIES,
 }

@@ -26,11 +26,14 @@ from burnish.workloads.workload import Workload
 
 
 def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
-    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget."""
+    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget.
+
+    How a training lay on several ranks is left out: its result is the same up to rounding.
+    """
     settings = json.dumps(pass_.model_dump(mode="json"), sort_keys=True)
     criteria = (f"{CRITERIA.package}.{criterion.replace('-', '_')}" for criterion in CRITERIA.names())
     code = code_digest(type(pass_).__module__, *criteria)
-    rest = [context.fit.to_json(), str(context.seed)]
+    rest = [context.fit.model_copy(update={"strategy": "auto"}).to_json(), str(context.seed)]
     if pass_.measures:
         rest += [context.measured_on, f"{context.max_drop:.6f}"]
     return digest(parent, name, settings, code, *rest)

@@ -49,7 +49,8 @@ class Saved:
 
 
 def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, precision: str) -> str:
-    """Names a run by its settings, seed, number format, rows and starting weights."""
+    """Names a run by its settings, seed, number format, rows and starting weights, whatever its strategy."""
+    settings = settings.model_copy(update={"strategy": "auto"})
     weights = hashlib.sha256()
     for name, tensor in state(module).items():
         weights.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from burnish.core.doors import OPTIMIZERS
+from burnish.core.doors import OPTIMIZERS, STRATEGIES
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
@@ -41,10 +41,13 @@ class FitSettings(Noun):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
+    strategy: str = Field(default="auto", description="`burnish list strategies`; auto by what the ranks have room for")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
 
     @model_validator(mode="after")
     def _known(self) -> FitSettings:
         OPTIMIZERS.check(self.optimizer)
+        if self.strategy != "auto":
+            STRATEGIES.check(self.strategy)
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,17 +15,24 @@ from burnish.core.progress import Progress
 from burnish.model.weights import state
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, save_checkpoint
-from burnish.train.optimizer import load_optimizer_state, optimizer_state
 from burnish.train.precision import Precision
+from burnish.train.ranks import Ranks
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
+from burnish.train.strategy import Strategy
 
 
 @dataclass
 class RunState:
-    """Told: all up to `cycle` (steps of the first cycle of the schedule). The rest changes with every epoch."""
+    """Told: all up to `cycle` (steps of the first cycle of the schedule). The rest changes with every epoch.
+
+    `module` has the weights; `called` is what the objective calls, which may exchange gradients with other ranks.
+    """
 
     module: nn.Module
+    called: nn.Module
+    strategy: Strategy
+    ranks: Ranks
     objective: Objective
     settings: FitSettings
     optimizer: Optimizer
@@ -66,28 +75,51 @@ class RunState:
             self.average.swap()
 
     def resume(self, checkpoint: Path, key: str, progress: Progress) -> float:
-        """Put a saved part of this run into this state; returns the seconds it took."""
-        saved = load_checkpoint(checkpoint, key)
-        if saved is None:
+        """Put a saved part of this run into this state; returns the seconds it took. The first rank reads it."""
+        saved = load_checkpoint(checkpoint, key) if self.ranks.first else None
+        told = json.loads(self.ranks.text(json.dumps(None if saved is None else _told(saved))))
+        if told is None:
             return 0.0
-        self.module.load_state_dict(saved.module)
-        load_optimizer_state(self.optimizer, saved.optimizer)
+        live = state(self.module)
+        self.module.load_state_dict(self._spread(saved.module if saved else None, live))
+        self.strategy.load_optimizer_state(self.optimizer, saved.optimizer if saved else {}, self.ranks)
         if self.average is not None:
-            self.average.load(saved.average)
-        self.history = list(saved.history)
-        self.best_epoch, self.best = saved.best_epoch, saved.best
+            averages = self._spread(saved.average if saved else None, live)
+            self.average.load({name: self.strategy.local(tensor) for name, tensor in averages.items()})
+        self.history = [EpochRecord.parse(record) for record in told["history"]]
+        self.best_epoch = told["best_epoch"]
+        self.best = self._spread(saved.best if saved else None, live) if told["best_kept"] else None
         progress.say(f"resumed after epoch {len(self.history)} from {checkpoint.name}")
-        return saved.seconds
+        return float(told["seconds"])
 
     def write(self, checkpoint: Path, key: str, seconds: float) -> None:
-        """Write everything that the run needs to go on. Raises `OutputError`."""
+        """Write everything that the run needs to go on. The first rank writes whole tensors. Raises `OutputError`."""
+        live = state(self.module)
+        averages = {} if self.average is None else self.average.values
+        best = None if self.best is None else self.strategy.gather(self.best, self.ranks)
         saved = Saved(
-            module=state(self.module),
-            optimizer=optimizer_state(self.optimizer),
-            average={} if self.average is None else self.average.values,
-            best=self.best,
+            module=self.strategy.gather(live, self.ranks),
+            optimizer=self.strategy.optimizer_state(self.optimizer, self.ranks),
+            average=self.strategy.gather(
+                {k: self.strategy.joined(t, live[k]) for k, t in averages.items()}, self.ranks
+            ),
+            best=best,
             best_epoch=self.best_epoch,
             history=tuple(self.history),
             seconds=seconds,
         )
-        save_checkpoint(checkpoint, key, saved)
+        if self.ranks.first:
+            save_checkpoint(checkpoint, key, saved)
+
+    def _spread(self, tensors: Mapping[str, Tensor] | None, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.strategy.spread(tensors or {}, live, self.ranks)
+
+
+def _told(saved: Saved) -> dict[str, object]:
+    """What is no tensor."""
+    return {
+        "history": [record.model_dump() for record in saved.history],
+        "best_epoch": saved.best_epoch,
+        "best_kept": saved.best is not None,
+        "seconds": saved.seconds,
+    }
