@@ -22,7 +22,7 @@ FLOORS = (
     ("passes", "artifact"),
     ("pipeline", "serve"),
     ("report",),
-    ("cli", "api", "testing", "recipes", "__init__"),
+    ("cli", "api", "testing", "recipes", "__init__", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TOP = len(FLOORS) - 1

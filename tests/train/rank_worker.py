@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from burnish.core.doors import STRATEGIES
 from burnish.core.errors import BurnishError

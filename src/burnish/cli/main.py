@@ -136,6 +136,40 @@ def optimize(
 
 
 @app.command()
+def train(
+    target: Annotated[str, typer.Argument(metavar="MODEL", help="As for `burnish optimize`.")],
+    data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One field: passes.0.epochs=3")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
+    strategy: Annotated[str, typer.Option(help="`burnish list strategies`; the least sharding otherwise.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Ranks to start on this machine.")] = 1,
+    restarts: Annotated[int, typer.Option(min=0, help="With --devices: how often to start anew.")] = 0,
+) -> None:
+    """Train as the recipe's first pass says, on one or many devices; `burnish optimize` then goes on from there.
+
+    Under torchrun this is one of its ranks; --devices starts ranks on this machine.
+
+    \b
+    Examples:
+      burnish train digits --devices 2
+      torchrun --nproc-per-node 4 -m burnish train fashion-mnist --strategy zero2
+    """
+    from burnish.cli.train import train as body
+
+    body(
+        target,
+        data=data,
+        overrides=tuple(overrides or ()),
+        seed=seed,
+        device=None if device is None else device.value,
+        strategy=strategy,
+        devices=devices,
+        restarts=restarts,
+    )
+
+
+@app.command()
 def verify(artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="An artifact's folder.")]) -> None:
     """Check an artifact: every hash, then its stored example against its stored answer.
 

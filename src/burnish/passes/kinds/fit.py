@@ -77,6 +77,8 @@ class Fit(Pass):
             "precision": result.precision_reason,
             "device": result.device,
         }
+        if result.ranks > 1:
+            notes |= {"strategy": result.strategy, "ranks": result.ranks}
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
 

@@ -19,7 +19,7 @@ class Zero3(Sharded):
     reshard = True
 
     def predict(self, size: ModelSize, world: int) -> StateBytes:
-        """See `Strategy.predict`. Together are two blocks (one ahead), one block's gradients, what is outside of blocks."""
+        """See `Strategy.predict`. Put together: two blocks (one ahead), gradients of one, what is outside of blocks."""
         outside, *blocks = unit_bytes(size)
         largest = max(blocks, default=0.0)
         return divided(size, world).model_copy(update={"gathered": outside + 3 * largest})
