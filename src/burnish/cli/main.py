@@ -170,6 +170,40 @@ def train(
 
 
 @app.command()
+def plan(
+    target: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A workload, or a folder or file with a Hugging Face config.json.")
+    ],
+    devices: Annotated[int, typer.Option(min=1, help="Ranks that train together.")] = 1,
+    memory: Annotated[str, typer.Option(help="Of one device: 24GiB.")] = "24GiB",
+    optimizer: Annotated[str | None, typer.Option(help="`burnish list optimizers`")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of a step on all devices together.")] = None,
+    length: Annotated[int, typer.Option(min=1, help="Tokens of a row, for a config.json.")] = 2048,
+    data: Annotated[str | None, typer.Option(help="Where a workload's data lie.")] = None,
+) -> None:
+    """Predict what a training holds in memory under each strategy, and pick the least sharding that fits.
+
+    Nothing is allocated: a config.json of ten billion parameters takes seconds. Activations are those of fp32.
+
+    \b
+    Examples:
+      burnish plan digits --devices 4 --memory 24GiB
+      burnish plan llama/config.json --devices 8 --memory 80GB --optimizer lion
+    """
+    from burnish.cli.plan import plan as body
+
+    body(
+        target,
+        devices=devices,
+        memory=memory,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        length=length,
+        data=data,
+    )
+
+
+@app.command()
 def verify(artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="An artifact's folder.")]) -> None:
     """Check an artifact: every hash, then its stored example against its stored answer.
 
