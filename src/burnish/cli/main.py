@@ -1,4 +1,4 @@
-"""The command `burnish`. typer is imported here and in `data_app`; what a command does is in its own file.
+"""The command `burnish`. typer is imported here, in `data_app` and in `train_app`; what a command does is in its own file.
 
 A new command is one function below: its arguments, its help with examples, and a call. Bodies are
 imported inside the functions, so `burnish --help` loads no library that is slow to load. Exit
@@ -7,7 +7,6 @@ codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from burnish.cli.data_app import app as data_app
+from burnish.cli.train_app import Device, plan, train
 from burnish.core.errors import BurnishError
 
 
@@ -40,14 +40,6 @@ class _Commands(TyperGroup):
         """Commands in the order they are written here."""
         del ctx
         return list(self.commands)
-
-
-class Device(enum.StrEnum):
-    """What trains."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 app = typer.Typer(
@@ -135,72 +127,8 @@ def optimize(
     )
 
 
-@app.command()
-def train(
-    target: Annotated[str, typer.Argument(metavar="MODEL", help="As for `burnish optimize`.")],
-    data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="One field: passes.0.epochs=3")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
-    strategy: Annotated[str, typer.Option(help="`burnish list strategies`; the least sharding otherwise.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Ranks to start on this machine.")] = 1,
-    restarts: Annotated[int, typer.Option(min=0, help="With --devices: how often to start anew.")] = 0,
-) -> None:
-    """Train as the recipe's first pass says, on one or many devices; `burnish optimize` then goes on from there.
-
-    Under torchrun this is one of its ranks; --devices starts ranks on this machine.
-
-    \b
-    Examples:
-      burnish train digits --devices 2
-      torchrun --nproc-per-node 4 -m burnish train fashion-mnist --strategy zero2
-    """
-    from burnish.cli.train import train as body
-
-    body(
-        target,
-        data=data,
-        overrides=tuple(overrides or ()),
-        seed=seed,
-        device=None if device is None else device.value,
-        strategy=strategy,
-        devices=devices,
-        restarts=restarts,
-    )
-
-
-@app.command()
-def plan(
-    target: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A workload, or a folder or file with a Hugging Face config.json.")
-    ],
-    devices: Annotated[int, typer.Option(min=1, help="Ranks that train together.")] = 1,
-    memory: Annotated[str, typer.Option(help="Of one device: 24GiB.")] = "24GiB",
-    optimizer: Annotated[str | None, typer.Option(help="`burnish list optimizers`")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of a step on all devices together.")] = None,
-    length: Annotated[int, typer.Option(min=1, help="Tokens of a row, for a config.json.")] = 2048,
-    data: Annotated[str | None, typer.Option(help="Where a workload's data lie.")] = None,
-) -> None:
-    """Predict what a training holds in memory under each strategy, and pick the least sharding that fits.
-
-    Nothing is allocated: a config.json of ten billion parameters takes seconds. Activations are those of fp32.
-
-    \b
-    Examples:
-      burnish plan digits --devices 4 --memory 24GiB
-      burnish plan llama/config.json --devices 8 --memory 80GB --optimizer lion
-    """
-    from burnish.cli.plan import plan as body
-
-    body(
-        target,
-        devices=devices,
-        memory=memory,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        length=length,
-        data=data,
-    )
+app.command()(train)
+app.command()(plan)
 
 
 @app.command()
