@@ -1,4 +1,4 @@
-"""The command `burnish`. typer is imported here, in `data_app` and in `train_app`; what a command does is in its own file.
+"""The command `burnish`. typer is imported here, in `data_app` and `train_app`; what a command does is in its own file.
 
 A new command is one function below: its arguments, its help with examples, and a call. Bodies are
 imported inside the functions, so `burnish --help` loads no library that is slow to load. Exit
