@@ -22,7 +22,7 @@ FLOORS = (
     ("passes", "artifact"),
     ("pipeline", "serve"),
     ("report",),
-    ("cli", "api", "testing", "recipes", "__init__"),
+    ("cli", "api", "testing", "recipes", "__init__", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TOP = len(FLOORS) - 1
@@ -51,7 +51,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "torch_pruning": "passes/pruning/groups.py",
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
-    "typer": "cli/main.py cli/data_app.py",
+    "typer": "cli/main.py cli/data_app.py cli/train_app.py",
     "uvicorn": "serve/http/server.py",
     "uvloop": "serve/run.py",
     "yaml": "core/yaml_file.py",

@@ -1,4 +1,4 @@
-"""The command `burnish`. typer is imported here and in `data_app`; what a command does is in its own file.
+"""The command `burnish`. typer is imported here, in `data_app` and `train_app`; what a command does is in its own file.
 
 A new command is one function below: its arguments, its help with examples, and a call. Bodies are
 imported inside the functions, so `burnish --help` loads no library that is slow to load. Exit
@@ -7,7 +7,6 @@ codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from burnish.cli.data_app import app as data_app
+from burnish.cli.train_app import Device, plan, train
 from burnish.core.errors import BurnishError
 
 
@@ -40,14 +40,6 @@ class _Commands(TyperGroup):
         """Commands in the order they are written here."""
         del ctx
         return list(self.commands)
-
-
-class Device(enum.StrEnum):
-    """What trains."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 app = typer.Typer(
@@ -133,6 +125,10 @@ def optimize(
         device=None if device is None else device.value,
         dry_run=dry_run,
     )
+
+
+app.command()(train)
+app.command()(plan)
 
 
 @app.command()

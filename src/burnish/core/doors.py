@@ -86,6 +86,7 @@ WORKLOADS = Door("workload", "burnish.workloads.kinds")
 METRICS = Door("metric", "burnish.measure.metrics")
 OPTIMIZERS = Door("optimizer", "burnish.train.optimizers")
 WEIGHTINGS = Door("weighting", "burnish.train.weightings")
+STRATEGIES = Door("strategy", "burnish.train.strategies")
 
 DOORS: dict[str, Door] = {
     "passes": PASSES,
@@ -95,4 +96,5 @@ DOORS: dict[str, Door] = {
     "metrics": METRICS,
     "optimizers": OPTIMIZERS,
     "weightings": WEIGHTINGS,
+    "strategies": STRATEGIES,
 }

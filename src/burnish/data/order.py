@@ -59,8 +59,12 @@ def batches(
 
 
 def of_rank(rows: Rows, rank: int, world: int) -> Rows:
-    """A rank's rows of a global batch: consecutive ones, at most one more than any other rank has."""
-    return rows[len(rows) * rank // world : len(rows) * (rank + 1) // world]
+    """A rank's rows of a global batch: consecutive ones, at most one more than any other rank has.
+
+    Nobody gets a single row, of which no batch statistics can be taken: of too few the last ranks get none.
+    """
+    served = max(1, min(world, len(rows) // 2))
+    return rows[len(rows) * rank // served : len(rows) * (rank + 1) // served] if rank < served else rows[:0]
 
 
 class Windowed(Sequence[Rows]):

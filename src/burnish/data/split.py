@@ -34,7 +34,7 @@ class Batch:
 
     `share` is this rank's part of the rows of the global batch: the gradient of the global mean loss is the sum
     over the ranks of share times the gradient of the rank's mean loss. It is 1 without ranks, and 0 for a rank
-    that a short last batch leaves without rows: it gets one that does not count, so that all ranks take the step.
+    that a short last batch leaves without rows: it gets two that do not count, so that all ranks take the step.
     """
 
     inputs: Tensors
@@ -151,7 +151,7 @@ class Split:
         mine = of_rank(rows, rank, world)
         mixed = mix_seed(seed, epoch, index)
         generator = torch.Generator().manual_seed(mixed if world == 1 else mix_seed(mixed, rank, world))
-        batch = self.batch(mine if len(mine) else rows[:1], generator, device=device)
+        batch = self.batch(mine if len(mine) else rows[:2], generator, device=device)
         return batch if world == 1 else replace(batch, share=len(mine) / len(rows))
 
     def order(self, batch_size: int, *, seed: int, epoch: int) -> Sequence[NDArray[np.integer]]:

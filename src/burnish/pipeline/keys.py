@@ -22,15 +22,20 @@ from torch import nn
 from burnish.core.doors import CRITERIA
 from burnish.core.files import digest
 from burnish.passes.base import Context, Pass
+from burnish.train.settings import UNSEEN
 from burnish.workloads.workload import Workload
 
 
 def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
-    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget."""
+    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget.
+
+    Settings of training that do not change what comes out (but for rounding) are left out.
+    """
     settings = json.dumps(pass_.model_dump(mode="json"), sort_keys=True)
     criteria = (f"{CRITERIA.package}.{criterion.replace('-', '_')}" for criterion in CRITERIA.names())
     code = code_digest(type(pass_).__module__, *criteria)
-    rest = [context.fit.to_json(), str(context.seed)]
+    training = json.dumps(context.fit.model_dump(mode="json", exclude=UNSEEN), sort_keys=True)
+    rest = [training, str(context.seed)]
     if pass_.measures:
         rest += [context.measured_on, f"{context.max_drop:.6f}"]
     return digest(parent, name, settings, code, *rest)

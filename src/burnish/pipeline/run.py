@@ -82,9 +82,9 @@ class Run:
 
         A stage behind a pass that may be rolled back is looked up as if the pass was kept.
         """
-        key = self._first_key()
+        key = self.first_key()
         rows = []
-        context = replace(self._context(), max_drop=max_drop(self.budget, 0.0, self.workload))
+        context = replace(self.context(), max_drop=max_drop(self.budget, 0.0, self.workload))
         for step, pass_ in zip(self.recipe.passes, self.passes, strict=True):
             key = stage_key(key, step.name, pass_, context)
             rows.append((step.name, pass_.forecast(), key in self.cache))
@@ -124,7 +124,7 @@ class Run:
         return [*shared, *([work.cheap] if work.cheap else [])]
 
     def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:
-        context = self._context()
+        context = self.context()
         bench = Workbench(
             workload=self.workload,
             compile=self.recipe.compile,
@@ -136,11 +136,11 @@ class Run:
         )
         check_latency(bench, self.budget)
         context = replace(context, cost=bench.cost, inspect=bench.inspect)
-        stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self._build, machine=self.machine.label)
-        variant = Variant(module=self._build())
+        stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self.build, machine=self.machine.label)
+        variant = Variant(module=self.build())
         if isinstance(variant.module, OnnxGraph):
             bench.reference = "onnxruntime"
-        state = State(variant=variant, key=self._first_key(), score=context.score(variant.module))
+        state = State(variant=variant, key=self.first_key(), score=context.score(variant.module))
         evidence: list[Evidence] = []
         survivors: list[tuple[int, str, Variant]] = []
         if not self.passes or not self.passes[0].trains or self.workload.trained:
@@ -195,15 +195,18 @@ class Run:
             measured={"validation": score} | stages._sizes(state.variant),
         )
 
-    def _build(self) -> nn.Module:
+    def build(self) -> nn.Module:
+        """The original module, the same every time."""
         torch.manual_seed(self.recipe.seed)
         return self.workload.build().eval()
 
-    def _first_key(self) -> str:
+    def first_key(self) -> str:
+        """The key of what the run starts from."""
         settings = json.dumps(self.recipe.settings, sort_keys=True, default=str)
-        return start_key(self.workload, self._build(), settings)
+        return start_key(self.workload, self.build(), settings)
 
-    def _context(self) -> Context:
+    def context(self) -> Context:
+        """What passes may use, but for what the workbench gives."""
         return context_of(
             self.workload,
             fit=self.workload.fit.model_copy(update={"device": self.recipe.device}),

@@ -8,18 +8,21 @@ Source: Polyak & Juditsky (1992); the ramp as in TensorFlow's `ExponentialMoving
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 
 class Average:
-    """The averages of a module's floating-point parameters and buffers, on its device."""
+    """The averages of a module's floating-point parameters and buffers, on its device.
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    `local` gives the part of a tensor that lies on this rank; averages are of that part.
+    """
+
+    def __init__(self, module: nn.Module, decay: float, local: Callable[[Tensor], Tensor] = lambda t: t) -> None:
         live = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        self._live = {name: tensor.data for name, tensor in live.items() if tensor.is_floating_point()}
+        self._live = {name: local(tensor.data) for name, tensor in live.items() if tensor.is_floating_point()}
         self._decay = decay
         self.values = {name: tensor.clone() for name, tensor in self._live.items()}
 

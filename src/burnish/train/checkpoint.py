@@ -62,7 +62,7 @@ class Saved:
 
 
 def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, device: str) -> str:
-    """Names a run by its settings, seed, kind of device, rows and starting weights."""
+    """Names a run by its settings, seed, kind of device, rows and starting weights, whatever its strategy."""
     weights = hashlib.sha256()
     for name, tensor in state(module).items():
         weights.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from burnish.core.errors import BadData, RecipeError, TrainingFailed
+from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
@@ -24,11 +23,15 @@ from burnish.data.split import Batch, Split
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
-from burnish.train.optimizer import build_optimizer, set_rate
-from burnish.train.precision import choose_precision
+from burnish.train.guard import check_weights, finite
+from burnish.train.memory import StateBytes, measured_state, model_size
+from burnish.train.optimizer import set_rate
+from burnish.train.precision import Precision, agreed, choose_precision
+from burnish.train.ranks import Ranks, current_ranks
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
+from burnish.train.strategy import Strategy, choose_strategy
 from burnish.train.trial import ENOUGH, StepTrial, remembered
 from burnish.train.watch import Watch
 
@@ -46,7 +49,8 @@ class FitResult(Noun):
 
     `stopped` says why it ended; `seconds` is the time spent, over all resumed parts; `skipped_steps` had gradients
     that fp16 could not hold. `wait_share` is the part of the time of training steps that was spent waiting for
-    batches, since the last start.
+    batches, since the last start. On several ranks, `predicted` and `measured` are the bytes of model state of the
+    first one.
     """
 
     epochs_run: float
@@ -59,6 +63,10 @@ class FitResult(Noun):
     stopped: str
     skipped_steps: int = 0
     wait_share: float = 0.0
+    strategy: str = "single"
+    ranks: int = 1
+    predicted: StateBytes | None = None
+    measured: StateBytes | None = None
 
 
 def fit(
@@ -81,7 +89,8 @@ def fit(
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
     same run (same settings, seed, data and starting weights) that run goes on. `samples` must be there when the
     settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
-    train the first batches of the last epoch. `clock` gives seconds.
+    train the first batches of the last epoch. Within `ranks.joined` all ranks call this with the same arguments and
+    train together; the checkpoint belongs to the first one. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
     trainable, `BadData` without rows, `RecipeError` on patience without a score.
@@ -95,6 +104,9 @@ def fit(
         raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
     began = clock()
     device = choose_device(settings.device)
+    ranks = current_ranks()
+    strategy = choose_strategy(settings.strategy, ranks)
+    predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
     workers = int(device.type == "cuda") if settings.workers is None else settings.workers
@@ -104,16 +116,23 @@ def fit(
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
         with chosen.unseen():
-            precision = choose_precision(settings.precision, device, enough)
+            precision = agreed(choose_precision(settings.precision, device, enough), ranks)
+        if ranks.world > 1:
+            _refuse(chosen, precision)
+            predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
+        work, called = strategy.wrap(module, device)
         run = RunState(
-            module=module,
+            module=work,
+            called=called,
+            strategy=strategy,
+            ranks=ranks,
             objective=objective,
             settings=settings,
-            optimizer=build_optimizer(module, settings),
+            optimizer=strategy.optimizer(work, settings),
             precision=precision,
             scaler=precision.scaler(),
             weighting=chosen.weighting,
-            average=Average(module, settings.ema) if settings.ema else None,
+            average=Average(work, settings.ema, strategy.local) if settings.ema else None,
             total=total,
             cycle=round(settings.t_0 * per_epoch),
         )
@@ -136,19 +155,32 @@ def fit(
             run.start_epoch(seed)
             steps = range(epoch * per_epoch, min((epoch + 1) * per_epoch, total))
             batches = chosen.batches(
-                split, settings, seed=seed, epoch=epoch, device=device, first=len(run.losses), workers=workers
+                split,
+                settings,
+                seed=seed,
+                epoch=epoch,
+                device=device,
+                first=len(run.losses),
+                workers=workers,
+                rank=ranks.rank,
+                world=ranks.world,
             )
             with contextlib.closing(batches):
                 loss = _train_epoch(run, steps, watch.timed(batches), bar, watch, save)
-            _check_weights(module, epoch)
+            check_weights(run, epoch)
+            if predicted is not None and measured is None:
+                measured = measured_state(work, strategy.kept(run.optimizer), strategy.local)
+                progress.say(_memory(strategy.name, ranks, predicted, measured))
+            strategy.average_buffers(work, ranks)
             with run.averaged():
-                value = score(module) if score else None
+                value = ranks.value(score(work)) if score else None
                 run.history.append(EpochRecord(epoch=epoch, loss=loss, score=value))
                 if value is not None:
                     run.note_score(value)
             done = steps.stop
             save()
         run.finish()
+        strategy.unwrap(work, module)
     return FitResult(
         epochs_run=done / per_epoch,
         history=tuple(run.history),
@@ -160,6 +192,10 @@ def fit(
         stopped=stopped,
         skipped_steps=run.skipped,
         wait_share=watch.share(),
+        strategy=strategy.name,
+        ranks=ranks.world,
+        predicted=predicted,
+        measured=measured,
     )
 
 
@@ -167,7 +203,7 @@ def _train_epoch(
     run: RunState, steps: range, batches: Iterator[Batch], bar: Task, watch: Watch, save: Callable[[], None]
 ) -> float:
     """What is left of one epoch; returns the mean loss of all of it."""
-    settings = run.settings
+    settings, strategy, ranks = run.settings, run.strategy, run.ranks
     run.module.train()
     trainable = [p for group in run.optimizer.param_groups for p in group["params"]]
     last = run.history[-1].score if run.history else None
@@ -178,25 +214,31 @@ def _train_epoch(
         together = min(settings.accumulate, steps.stop - (step - number))
         if run.weighting is not None:
             run.weighting.share = step / run.total
-        with run.precision.autocast():
-            loss = run.objective(run.module, batch)
         if number == 0:
             run.optimizer.zero_grad(set_to_none=True)
-        run.scaler.scale(loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
+        with strategy.exchange(run.called, last=number == together - 1):
+            with run.precision.autocast():
+                loss = run.objective(run.called, batch)
+            if ranks.world > 1:
+                loss = loss * (batch.share * ranks.world)
+            run.scaler.scale(loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
         if number == together - 1:
             set_rate(run.optimizer, run.rate(step))
             if settings.clip_norm > 0:
                 run.scaler.unscale_(run.optimizer)
-                nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
+                _clip(trainable, settings.clip_norm, strategy)
             run.step()
             if run.average is not None:
                 run.average.update(step)
         losses.append(loss.detach())
         rows.append(batch.rows)
         last_step = step == steps[-1]
+        look = len(losses) == _LOOK_EVERY or last_step
         due = number == together - 1 and not last_step and watch.since_mark() >= settings.save_every_s
-        if len(losses) == _LOOK_EVERY or last_step or due:
-            values = _finite(losses, rows, epoch=len(run.history), first_step=step + 1 - len(losses))
+        if ranks.world > 1:  # the first rank's clock decides, and only where all ranks meet anyway
+            due = look and not last_step and number == together - 1 and bool(ranks.value(float(due)))
+        if look or due:
+            values = finite(losses, rows, ranks, epoch=len(run.history), first_step=step + 1 - len(losses))
             run.losses += values
             mean = math.fsum(values) / len(values)
             bar.advance(len(values), f"loss {mean:.4f}" + ("" if last is None else f", score {last:.4f}"))
@@ -208,25 +250,31 @@ def _train_epoch(
     return whole
 
 
-def _finite(losses: list[Tensor], rows: list[Tensor], *, epoch: int, first_step: int) -> list[float]:
-    """The losses as numbers. Raises `TrainingFailed` naming the first one that is not finite."""
-    values: list[float] = torch.stack(losses).tolist()
-    for index, value in enumerate(values):
-        if not math.isfinite(value):
-            shown = ", ".join(str(row) for row in rows[index][:8].tolist())
-            more = ", ..." if len(rows[index]) > 8 else ""
-            raise TrainingFailed(
-                f"the loss is {value}",
-                where=f"epoch {epoch}, step {first_step + index}, training rows {shown}{more}",
-                why="the learning rate is too high, or these rows hold values that are not finite",
-                help="lower learning_rate, or check the data",
-            )
-    return values
+def _clip(params: list[nn.Parameter], limit: float, strategy: Strategy) -> None:
+    """Scale the gradients down to a norm of at most `limit`, taken over all parameters on all ranks."""
+    grads = [param.grad for param in params if param.grad is not None]
+    norm = strategy.whole(nn.utils.get_total_norm(grads))
+    nn.utils.clip_grads_with_norm_(params, limit, norm)
 
 
-def _check_weights(module: nn.Module, epoch: int) -> None:
-    for name, param in module.named_parameters():
-        if param.is_floating_point() and not bool(torch.isfinite(param).all()):
-            raise TrainingFailed(
-                f"the parameter {name} is not finite", where=f"after epoch {epoch}", help="lower learning_rate"
-            )
+def _refuse(samples: Samples, precision: Precision) -> None:
+    """Raises `Unsupported` on what one rank would have to know of the others."""
+    if samples.weighting is not None:
+        raise Unsupported(
+            "rows cannot be weighed on several ranks",
+            where="weighting",
+            why="a weighting remembers every row, and a rank sees only its own",
+            help="leave weighting empty, or train on one rank",
+        )
+    if precision.name == "fp16":
+        raise Unsupported(
+            "fp16 cannot be trained on several ranks", where="precision", help="set precision to bf16 or fp32"
+        )
+
+
+def _memory(name: str, ranks: Ranks, predicted: StateBytes, measured: StateBytes) -> str:
+    """One line: what was foreseen beside what there is."""
+    return (
+        f"{name} on {ranks.world} ranks: model state of a rank {predicted.lasting / 1e6:.2f} MB predicted, "
+        f"{measured.lasting / 1e6:.2f} MB measured"
+    )

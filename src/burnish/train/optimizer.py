@@ -7,6 +7,7 @@ per-channel quantizer ranges have shape [C, 1, 1, 1]), which is not decayed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,30 +22,74 @@ from burnish.train.settings import FitSettings
 
 def build_optimizer(module: nn.Module, settings: FitSettings) -> Optimizer:
     """The optimizer that the settings name. Raises `Unsupported` when nothing in the module can be trained."""
-    kinds: dict[str, list[Tensor]] = {}
+    made: Optimizer = OPTIMIZERS.get(settings.optimizer)(groups_of(module, settings), settings)
+    return made
+
+
+def trainable_by_kind(module: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The parameters that want a gradient, by kind."""
+    kinds: dict[str, list[nn.Parameter]] = {}
     embeddings = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)}
     for param in module.parameters():
         if param.requires_grad:
             kinds.setdefault(_kind(param, id(param) in embeddings), []).append(param)
+    return kinds
+
+
+def groups_of(module: nn.Module, settings: FitSettings) -> list[dict[str, Any]]:
+    """What an optimizer is made of: one group for each kind. Raises `Unsupported` when nothing can be trained."""
+    kinds = trainable_by_kind(module)
     if not kinds:
         raise Unsupported(
             "the model has no trainable parameter",
             where=type(module).__name__,
             help="set requires_grad on what should be trained",
         )
-    groups: list[dict[str, Any]] = [
+    return [
         {"params": params, "kind": kind, "weight_decay": 0.0 if kind == "vector" else settings.weight_decay}
         for kind, params in kinds.items()
     ]
-    made: Optimizer = OPTIMIZERS.get(settings.optimizer)(groups, settings)
-    return made
 
 
 def state_bytes_per_parameter(name: str) -> float:
     """Bytes of state per parameter that an optimizer holds, measured after a step on two linear layers of 512."""
-    module = nn.Sequential(nn.Linear(512, 512, bias=False), nn.Linear(512, 512, bias=False))
+    return _state_bytes(name, nn.Sequential(nn.Linear(512, 512, bias=False), nn.Linear(512, 512, bias=False)))
+
+
+@functools.cache
+def state_bytes_by_kind(name: str) -> dict[str, float]:
+    """The same for each kind of parameter, on a layer that has no other."""
+    return {
+        "linear": state_bytes_per_parameter(name),
+        "embedding": _state_bytes(name, nn.Embedding(512, 512)),
+        "convolution": _state_bytes(name, nn.Conv2d(64, 64, 3, bias=False)),
+        "vector": _state_bytes(name, nn.LayerNorm(512, bias=False)),
+    }
+
+
+@functools.cache
+def acts_by_element(name: str) -> bool:
+    """Whether an optimizer's steps are the same for a matrix and for its halves, each on its own; tried out."""
+    whole = nn.Linear(6, 8, bias=False)
+    halves = nn.ModuleList([nn.Linear(6, 4, bias=False) for _ in range(2)])
+    rows = torch.linspace(-1, 1, 48).reshape(8, 6)
+    with torch.no_grad():
+        whole.weight.copy_(rows)
+        for half, part in zip(halves.parameters(), (rows[:4], rows[4:]), strict=True):
+            half.copy_(part)
+    for module in (whole, halves):
+        optimizer = build_optimizer(module, FitSettings(optimizer=name, learning_rate=0.1))
+        for power in (1, 2):
+            for param in module.parameters():
+                param.grad = param.detach() ** power + 0.1
+            optimizer.step()
+    return torch.allclose(whole.weight, torch.cat([*halves.parameters()]))
+
+
+def _state_bytes(name: str, module: nn.Module) -> float:
     optimizer = build_optimizer(module, FitSettings(optimizer=name))
-    module(torch.ones(2, 512)).square().mean().backward()
+    for param in module.parameters():
+        param.grad = torch.ones_like(param)
     optimizer.step()
     held = sum(tensor.numel() * tensor.element_size() for tensor in optimizer_state(optimizer).values())
     return held / sum(param.numel() for param in module.parameters())

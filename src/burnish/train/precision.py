@@ -8,15 +8,17 @@ more of them. So `auto` takes it only where a trial of both was at least 3 % fas
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from burnish.core.machine import fingerprint
+from burnish.train.ranks import Ranks
 
 Name = Literal["fp32", "bf16", "fp16"]
 Setting = Literal["auto", "fp32", "bf16", "fp16"]
@@ -66,6 +68,12 @@ def choose_precision(
     name: Name = lower if ratio >= _FASTER else "fp32"
     reason = f"{name}: a step in {lower} is {ratio:.2f}x [{min(ratios):.2f}, {max(ratios):.2f}] as fast as in fp32"
     return Precision(name=name, reason=reason, device=device.type)
+
+
+def agreed(precision: Precision, ranks: Ranks) -> Precision:
+    """What the first rank found; the others may have measured otherwise."""
+    name, reason = json.loads(ranks.text(json.dumps([precision.name, precision.reason])))
+    return replace(precision, name=name, reason=reason)
 
 
 def _capable(device: torch.device, isa: tuple[str, ...]) -> tuple[Name | None, str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from burnish.core.doors import OPTIMIZERS, WEIGHTINGS
+from burnish.core.doors import OPTIMIZERS, STRATEGIES, WEIGHTINGS
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
@@ -21,8 +21,8 @@ Objective = Callable[[nn.Module, Batch], Tensor]
 """What one training step minimizes: calls the module on the batch itself."""
 
 
-UNSEEN = {"workers", "save_every_s"}
-"""Settings that do not change what comes out."""
+UNSEEN = {"workers", "save_every_s", "strategy"}
+"""Settings that do not change what comes out, but for rounding."""
 
 
 class FitSettings(Noun):
@@ -53,6 +53,7 @@ class FitSettings(Noun):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
+    strategy: str = Field(default="auto", description="`burnish list strategies`; auto is ddp on several ranks")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")
     workers: int | None = Field(
@@ -68,4 +69,6 @@ class FitSettings(Noun):
         OPTIMIZERS.check(self.optimizer)
         if self.weighting:
             WEIGHTINGS.check(self.weighting)
+        if self.strategy != "auto":
+            STRATEGIES.check(self.strategy)
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from burnish.data.order import mix_seed
 from burnish.model.weights import state
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, Saved, Within, load_checkpoint, save_checkpoint
-from burnish.train.optimizer import load_optimizer_state, optimizer_state
 from burnish.train.precision import Precision
+from burnish.train.ranks import Ranks
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
+from burnish.train.strategy import Strategy
 from burnish.train.weighting import Weighting
 
 
@@ -28,9 +31,13 @@ class RunState:
     """Told: all up to `cycle` (steps of the first cycle of the schedule). The rest changes.
 
     `losses` are those of the epoch that goes on, and so say how many of its batches are done.
+    `module` has the weights; `called` is what the objective calls, which may exchange gradients with other ranks.
     """
 
     module: nn.Module
+    called: nn.Module
+    strategy: Strategy
+    ranks: Ranks
     objective: Objective
     settings: FitSettings
     optimizer: Optimizer
@@ -45,6 +52,7 @@ class RunState:
     best_epoch: int | None = None
     best: dict[str, Tensor] | None = None
     skipped: int = 0
+    _random: dict[str, Tensor] = field(default_factory=dict)
 
     def step(self) -> None:
         """An optimizer step, unless scaled gradients overflowed: then the scale is lowered and the step counted."""
@@ -52,8 +60,6 @@ class RunState:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.skipped += self.scaler.get_scale() < before
-
-    _random: dict[str, Tensor] = field(default_factory=dict)
 
     def rate(self, step: int) -> float:
         """The learning rate at a step."""
@@ -86,53 +92,78 @@ class RunState:
             self.average.swap()
 
     def resume(self, checkpoint: Path, key: str, progress: Progress) -> float:
-        """Put a saved part of this run into this state; returns the seconds it took."""
-        saved = load_checkpoint(checkpoint, key)
-        if saved is None:
+        """Put a saved part of this run into this state; returns the seconds it took. The first rank reads it."""
+        saved = load_checkpoint(checkpoint, key) if self.ranks.first else None
+        told = json.loads(self.ranks.text(json.dumps(None if saved is None else _told(saved))))
+        if told is None:
             return 0.0
-        self.module.load_state_dict(saved.module)
-        load_optimizer_state(self.optimizer, saved.optimizer)
+        live = state(self.module)
+        self.module.load_state_dict(self._spread(saved.module if saved else None, live))
+        self.strategy.load_optimizer_state(self.optimizer, saved.optimizer if saved else {}, self.ranks)
         if self.average is not None:
-            self.average.load(saved.average)
-        self.scaler.load_state_dict(dict(saved.scaler))
-        self.history, self.skipped = list(saved.history), saved.skipped
-        if self.weighting is not None:
+            averages = self._spread(saved.average if saved else None, live)
+            self.average.load({name: self.strategy.local(tensor) for name, tensor in averages.items()})
+        if self.weighting is not None and saved is not None:
             self.weighting.load(saved.weighting)
-        self.best_epoch, self.best = saved.best_epoch, saved.best
-        place = f"after epoch {len(self.history)}"
-        if saved.within is not None:
-            self.losses = saved.within.losses.tolist()
-            self._random = dict(saved.within.random)
-            place += f" and {len(self.losses)} batches"
-        progress.say(f"resumed {place} from {checkpoint.name}")
-        return saved.seconds
+        self.scaler.load_state_dict(told["scaler"])
+        self.skipped, self.losses = told["skipped"], told["losses"]
+        self._random = dict(self.ranks.hand_out(saved.within.random if saved and saved.within else {}))
+        self.history = [EpochRecord.parse(record) for record in told["history"]]
+        self.best_epoch = told["best_epoch"]
+        self.best = self._spread(saved.best if saved else None, live) if told["best_kept"] else None
+        place = f" and {len(self.losses)} batches" if self.losses else ""
+        progress.say(f"resumed after epoch {len(self.history)}{place} from {checkpoint.name}")
+        return float(told["seconds"])
 
     def start_epoch(self, seed: int) -> None:
-        """Set torch's random states: as the seed says, or as they were saved within the epoch."""
-        torch.manual_seed(mix_seed(seed, len(self.history), -2))
-        if "cpu" in self._random:
-            torch.set_rng_state(self._random["cpu"])
-        if "cuda" in self._random:
-            torch.cuda.set_rng_state(self._random["cuda"])
+        """Set torch's random states: as the seed says, or as they were saved within the epoch on as many ranks."""
+        torch.manual_seed(mix_seed(seed, len(self.history), -2 - self.ranks.rank))
+        kept = {kind: self._random.get(f"{kind}/{self.ranks.world}") for kind in ("cpu", "cuda")}
+        if kept["cpu"] is not None:
+            torch.set_rng_state(kept["cpu"][self.ranks.rank])
+        if kept["cuda"] is not None:
+            torch.cuda.set_rng_state(kept["cuda"][self.ranks.rank])
         self._random = {}
 
     def write(self, checkpoint: Path, key: str, seconds: float) -> None:
-        """Write everything that the run needs to go on. Raises `OutputError`."""
-        random = {"cpu": torch.get_rng_state()}
+        """Write everything that the run needs to go on. The first rank writes whole tensors. Raises `OutputError`."""
+        random = {f"cpu/{self.ranks.world}": self.ranks.each(torch.get_rng_state())}
         if self.precision.device == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state()
+            random[f"cuda/{self.ranks.world}"] = self.ranks.each(torch.cuda.get_rng_state())
         losses = torch.tensor(self.losses, dtype=torch.float64)
+        live = state(self.module)
+        averages = {} if self.average is None else self.average.values
+        best = None if self.best is None else self.strategy.gather(self.best, self.ranks)
         saved = Saved(
-            module=state(self.module),
-            optimizer=optimizer_state(self.optimizer),
-            average={} if self.average is None else self.average.values,
+            module=self.strategy.gather(live, self.ranks),
+            optimizer=self.strategy.optimizer_state(self.optimizer, self.ranks),
+            average=self.strategy.gather(
+                {k: self.strategy.joined(t, live[k]) for k, t in averages.items()}, self.ranks
+            ),
             scaler=self.scaler.state_dict(),
             skipped=self.skipped,
             weighting={} if self.weighting is None else self.weighting.state(),
-            best=self.best,
+            best=best,
             best_epoch=self.best_epoch,
             history=tuple(self.history),
             seconds=seconds,
             within=Within(losses=losses, random=random) if self.losses else None,
         )
-        save_checkpoint(checkpoint, key, saved)
+        if self.ranks.first:
+            save_checkpoint(checkpoint, key, saved)
+
+    def _spread(self, tensors: Mapping[str, Tensor] | None, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.strategy.spread(tensors or {}, live, self.ranks)
+
+
+def _told(saved: Saved) -> dict[str, object]:
+    """What is no tensor."""
+    return {
+        "scaler": dict(saved.scaler),
+        "skipped": saved.skipped,
+        "losses": saved.within.losses.tolist() if saved.within else [],
+        "history": [record.model_dump() for record in saved.history],
+        "best_epoch": saved.best_epoch,
+        "best_kept": saved.best is not None,
+        "seconds": saved.seconds,
+    }

@@ -92,3 +92,21 @@ def _quiet() -> Iterator[Any]:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
+
+
+def empty_model(config: Path) -> nn.Module:
+    """The model of a config.json on the meta device: shapes without memory. Raises `MissingExtra`, `Unsupported`."""
+    import torch
+
+    with _quiet() as transformers:
+        try:
+            made = transformers.AutoConfig.from_pretrained(config.parent, _configuration_file=config.name)
+            head = (read_config(config.parent).get("architectures") or [""])[0]
+            auto = transformers.AutoModelForCausalLM if head.endswith("ForCausalLM") else transformers.AutoModel
+            with torch.device("meta"):
+                model = auto.from_config(made, attn_implementation="sdpa", dtype=torch.float32)
+        except (OSError, ValueError, KeyError) as error:
+            raise Unsupported("transformers cannot open this model", where=str(config), why=str(error)) from None
+    model.config.use_cache = False
+    assert isinstance(model, nn.Module)
+    return model

@@ -100,6 +100,8 @@ class Fit(Pass):
             notes["skipped steps"] = result.skipped_steps
         if context.by_class is not None:
             notes["worst classes"] = worst(context.by_class(work.module))
+        if result.ranks > 1:
+            notes |= {"strategy": result.strategy, "ranks": result.ranks}
         change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
 

@@ -1,0 +1,72 @@
+"""`burnish train`: the training of a recipe, on the ranks that torchrun started or on some that are started here."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import torch
+
+from burnish.cli.console import RichProgress
+from burnish.cli.optimize import prepare
+from burnish.core.errors import BurnishError, TrainingFailed
+from burnish.core.machine import fingerprint
+from burnish.core.progress import Progress, Silent
+from burnish.pipeline.train import train as train_recipe
+from burnish.train.launch import launch
+from burnish.train.ranks import Ranks, joined
+
+
+def train(
+    target: str,
+    *,
+    data: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    strategy: str,
+    devices: int,
+    restarts: int,
+) -> None:
+    """Body of the command. Raises `BurnishError`."""
+    if devices > 1 and "WORLD_SIZE" not in os.environ:
+        launch(["-m", "burnish", *sys.argv[1:]], devices=devices, restarts=restarts)
+        return
+    with joined("auto" if device is None else device) as ranks:  # type: ignore[arg-type]
+        try:
+            _train(target, data, overrides, seed, device, strategy, ranks)
+        except TrainingFailed:
+            if not ranks.first:  # all ranks know, one tells
+                raise SystemExit(1) from None
+            raise
+        except BurnishError as error:
+            error.where = f"rank {ranks.rank}; {error.where}" if ranks.world > 1 else error.where
+            raise
+
+
+def _train(
+    target: str,
+    data: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    strategy: str,
+    ranks: Ranks,
+) -> None:
+    recipe, workload = prepare(target, data=data, overrides=overrides, seed=seed, device=device)
+    if ranks.world > 1:
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(recipe.threads or max(1, fingerprint().cores // here))
+    if not ranks.first:
+        train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=Silent())
+        return
+    with RichProgress() as progress:
+        told: Progress = progress
+        outcome = train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=told)
+    if outcome is None:
+        print(f"{workload.title}: trained already, in the cache")
+        return
+    notes = outcome.notes
+    best = notes["scores"][notes["best epoch"]] if notes["best epoch"] is not None else None
+    print(f"{workload.title}: {notes['epochs']:g} epochs in {notes['seconds']} s on {ranks.world} ranks, score {best}")
+    print(f"next: burnish optimize {target}   # goes on from these weights")

@@ -1,0 +1,110 @@
+"""The ranks of a training run: one process each, started by torchrun or by what acts like it.
+
+The contract is torchrun's environment (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so Slurm, Kubernetes
+and Ray Train start the same command. Tensors travel by NCCL between GPUs and by gloo between processors; texts and
+decisions always by gloo, as bytes: nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from burnish.core.errors import Unsupported
+from burnish.train.device import Device, choose_device
+
+_PATIENCE = datetime.timedelta(minutes=10)
+"""How long a rank waits for another one that neither answers nor dies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process's number among `world` of them. Every method is called by all ranks, in the same order."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that prints and writes."""
+        return self.rank == 0
+
+    def each(self, values: Tensor) -> Tensor:
+        """The tensors of all ranks, which have one shape, as [world, ...] on the processor."""
+        mine = values.detach().cpu()
+        if self.world == 1:
+            return mine.unsqueeze(0)
+        found = [torch.empty_like(mine) for _ in range(self.world)]
+        dist.all_gather(found, mine)
+        return torch.stack(found)
+
+    def text(self, text: str, *, of: int = 0) -> str:
+        """The text of rank `of`; what the others give is not looked at."""
+        if self.world == 1:
+            return text
+        raw = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8) if text else torch.empty(0).byte()
+        size = torch.tensor(len(raw))
+        dist.broadcast(size, of)
+        if self.rank != of:
+            raw = torch.empty(int(size), dtype=torch.uint8)
+        dist.broadcast(raw, of)
+        return raw.numpy().tobytes().decode()
+
+    def value(self, value: float | None) -> float | None:
+        """The number of the first rank, in full precision."""
+        found: float | None = value if self.world == 1 else json.loads(self.text(json.dumps(value)))
+        return found
+
+    def hand_out(self, tensors: Mapping[str, Tensor], *, of: int = 0) -> Iterator[tuple[str, Tensor]]:
+        """The tensors of rank `of`, by name, one after the other, on the processor; the others give an empty mapping.
+
+        So no rank but that one ever holds more than one of them.
+        """
+        if self.world == 1:
+            yield from tensors.items()
+            return
+        heads = [[name, str(t.dtype).removeprefix("torch."), list(t.shape)] for name, t in tensors.items()]
+        for name, dtype, shape in json.loads(self.text(json.dumps(heads), of=of)):
+            here = self.rank == of
+            tensor = tensors[name].cpu().contiguous() if here else torch.empty(shape, dtype=getattr(torch, dtype))
+            dist.broadcast(tensor, of)
+            yield name, tensor
+
+
+def current_ranks() -> Ranks:
+    """The ranks that this process has joined; alone when there are none."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return Ranks()
+    return Ranks(rank=dist.get_rank(), world=dist.get_world_size())
+
+
+@contextlib.contextmanager
+def joined(device: Device = "auto") -> Iterator[Ranks]:
+    """This process's place among those that torchrun started, for the length of the block; alone when it did not.
+
+    On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few.
+    """
+    if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
+        yield Ranks()
+        return
+    backend = "gloo"
+    if choose_device(device).type == "cuda":
+        local, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if local >= count:
+            raise Unsupported(
+                f"rank {os.environ['RANK']} is number {local} on its machine, which has {count} GPUs",
+                help=f"start {count} ranks on a machine, or set the device to cpu",
+            )
+        torch.cuda.set_device(local)
+        backend = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, timeout=_PATIENCE)
+    yield current_ranks()
+    dist.destroy_process_group()

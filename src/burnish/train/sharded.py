@@ -1,0 +1,88 @@
+"""What ZeRO-2 and ZeRO-3 share: parameters, gradients and optimizer state divided among the ranks by FSDP2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import Optimizer
+
+from burnish.core.errors import Unsupported
+from burnish.train.optimizer import acts_by_element, build_optimizer
+from burnish.train.settings import FitSettings
+from burnish.train.strategy import Strategy, batch_statistics, twin
+from burnish.train.units import units
+
+
+class Sharded(Strategy):
+    """Every block of the model, and what is outside of blocks, is divided along the first dimension of its parameters.
+
+    The module that was given is empty while this trains and gets its weights back at the end: each rank holds
+    the whole model before and after the run, on the device, but not during it.
+    """
+
+    reshard: bool
+    """Whether parameters of a block are dropped between its forward and its backward pass."""
+
+    def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
+        """See `Strategy.wrap`."""
+        work = batch_statistics(twin(module), device)
+        mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+        for unit in units(work):
+            fully_shard(unit, mesh=mesh, reshard_after_forward=self.reshard)
+        fully_shard(work, mesh=mesh, reshard_after_forward=self.reshard)
+        for part in work.modules():
+            if isinstance(part, FSDPModule):
+                # gloo cannot average, and sums without a word in some versions: pytorch/pytorch#162338
+                part.set_force_sum_reduction_for_comms(device.type == "cpu")
+        for param in module.parameters():
+            param.data = param.data.new_empty(0)
+        return work, work
+
+    @torch.no_grad()
+    def unwrap(self, work: nn.Module, module: nn.Module) -> None:
+        """See `Strategy.unwrap`."""
+        found = dict(work.named_parameters())
+        for name, param in module.named_parameters():
+            param.data = self.whole(found[name].detach())
+
+    def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
+        """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""
+        if not acts_by_element(settings.optimizer):
+            raise Unsupported(
+                f"the optimizer {settings.optimizer} cannot train a divided matrix",
+                why="its step of one element depends on others, which lie on other ranks",
+                help="set strategy to zero1, or optimizer to adamw",
+            )
+        made = build_optimizer(work, settings)
+        for group in made.param_groups:
+            if group.get("fused"):  # torch has no fused step of SGD for divided tensors
+                group |= {"fused": False, "foreach": True}
+        return made
+
+    def local(self, tensor: Tensor) -> Tensor:
+        """See `Strategy.local`."""
+        return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """See `Strategy.whole`."""
+        return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+    def part(self, tensor: Tensor, like: Tensor) -> Tensor:
+        """See `Strategy.part`."""
+        if not isinstance(like, DTensor):
+            return tensor
+        placed: Any = like.placements
+        return distribute_tensor(tensor.to(like.device), like.device_mesh, placed, src_data_rank=None)
+
+    def joined(self, local: Tensor, like: Tensor) -> Tensor:
+        """See `Strategy.joined`."""
+        if not isinstance(like, DTensor):
+            return local
+        mesh, placed = like.device_mesh, like.placements
+        return DTensor.from_local(local, mesh, placed, run_check=False, shape=like.shape, stride=like.stride())
