@@ -19,7 +19,7 @@ def first_come(_now: float, waiting: list[float], _limit: float, seconds: Sequen
 def without_the_late(now: float, waiting: list[float], limit: float, seconds: Sequence[float]) -> tuple[int, int]:
     """Drops who can no longer make it alone; then as many as the oldest one's limit allows."""
     drop = 0
-    while drop < len(waiting) and waiting[drop] + limit < now + seconds[1]:
+    while drop < len(waiting) and waiting[drop] + limit - now < seconds[1]:
         drop += 1
     return drop, _fitting(now, waiting, drop, limit, seconds)
 

@@ -124,7 +124,7 @@ def test_training_that_was_stopped_goes_on_from_its_last_epoch(
 
     def run(stop_at: int) -> Any:
         made = a_run(out, FIT)
-        real = made._context
+        real = made.context
 
         def context() -> Any:
             found = real()
@@ -137,7 +137,7 @@ def test_training_that_was_stopped_goes_on_from_its_last_epoch(
 
             return replace(found, score=score)
 
-        monkeypatch.setattr(made, "_context", context)
+        monkeypatch.setattr(made, "context", context)
         return made
 
     with pytest.raises(KeyboardInterrupt):
