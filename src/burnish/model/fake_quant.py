@@ -13,11 +13,10 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
@@ -53,9 +52,7 @@ def insert(
     module cannot be traced.
     """
     scope = [_pattern(path) for path in (*keep_float, *_unfit(module))]
-    made = _calibrated(module, samples, scheme, attention, {"patterns": scope}, type(module).__name__)
-    _drop_integer_nodes(made, samples[0])
-    return made  # type: ignore[no-any-return]
+    return _calibrated(module, samples, scheme, attention, {"patterns": scope}, type(module).__name__)  # type: ignore[no-any-return]
 
 
 def insert_into_graph(
@@ -90,38 +87,6 @@ def _calibrated(
                 why=_first_line(error),
                 help="drop the quantize pass; bf16 on OpenVINO needs no nodes",
             ) from error
-
-
-def _drop_integer_nodes(module: nn.Module, sample: Inputs) -> None:
-    """Take out nodes that NNCF put on whole numbers, such as sums of positions: no backend can export them."""
-    found: dict[str, bool] = {}
-
-    def watch(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def look(_: nn.Module, args: tuple[Tensor, ...]) -> None:
-            found[path] = args[0].is_floating_point()
-
-        return look
-
-    nodes = [
-        (path, part)
-        for path, part in module.named_modules()
-        if path.startswith("__nncf_hooks.") and not any(True for _ in part.children())
-    ]
-    handles = [part.register_forward_pre_hook(watch(path)) for path, part in nodes]
-    try:
-        with torch.no_grad():
-            module(**sample)
-    finally:
-        for handle in handles:
-            handle.remove()
-    for path in (path for path, floating in found.items() if not floating):
-        home, _, number = path.rpartition(".")
-        storage, _, place = home.rpartition(".")
-        places = cast(nn.ModuleDict, module.get_submodule(storage))
-        there = cast(nn.ModuleDict, places[place])
-        del there[number]
-        if not there:
-            del places[place]
 
 
 def _unfit(module: nn.Module) -> list[str]:
