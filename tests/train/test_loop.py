@@ -10,7 +10,7 @@ from torch import nn
 from burnish.core.errors import BadData, RecipeError, TrainingFailed, Unsupported
 from burnish.core.progress import Silent
 from burnish.data.split import Split
-from burnish.train import loop
+from burnish.train import epoch
 from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
@@ -350,7 +350,7 @@ class Recorder(Silent):
 
 
 def test_progress_reaches_its_total(monkeypatch):
-    monkeypatch.setattr(loop, "_LOOK_EVERY", 3)
+    monkeypatch.setattr(epoch, "_LOOK_EVERY", 3)
     recorder = Recorder()
 
     class Bar:

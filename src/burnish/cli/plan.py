@@ -42,13 +42,14 @@ def plan(
         print_note(f"without activations: {error.why}")
     rows = plans(size, devices=devices, activations=activations)
     chosen = least(rows, room)
+    unit = "GiB" if max(row.total for row in rows) >= _UNITS["GiB"] else "MiB"
     cells = []
     for row in rows:
         state = row.state
         parts = (state.parameters, state.gradients, state.optimizer, state.gathered, activations, row.total)
         fits = "chosen" if row is chosen else "yes" if row.total <= room else "no"
-        cells.append((row.strategy, *("-" if part is None else f"{part / 2**30:.2f}" for part in parts), fits))
-    columns = ("strategy", "parameters", "gradients", "optimizer", "gathered", "activations", "GiB a rank", "fits")
+        cells.append((row.strategy, *("-" if part is None else f"{part / _UNITS[unit]:.2f}" for part in parts), fits))
+    columns = ("strategy", "parameters", "gradients", "optimizer", "gathered", "activations", f"{unit} a rank", "fits")
     each = f"{devices} devices of {memory}, {len(next(iter(inputs.values())))} rows each"
     title = f"{size.parameters / 1e6:.1f} million parameters, {optimizer}, {each}"
     print_rows(columns, cells, title=title)

@@ -12,9 +12,11 @@ from burnish.cli.optimize import prepare
 from burnish.core.errors import BurnishError, TrainingFailed
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress, Silent
+from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.train import train as train_recipe
 from burnish.train.launch import launch
 from burnish.train.ranks import Ranks, joined
+from burnish.workloads.workload import Workload
 
 
 def train(
@@ -30,30 +32,26 @@ def train(
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
     if devices > 1 and "WORLD_SIZE" not in os.environ:
+        prepare(target, data=data, overrides=overrides, seed=seed, device=device)  # so that a mistake is told once
         launch(["-m", "burnish", *sys.argv[1:]], devices=devices, restarts=restarts)
         return
     with joined("auto" if device is None else device) as ranks:  # type: ignore[arg-type]
         try:
-            _train(target, data, overrides, seed, device, strategy, ranks)
+            recipe, workload = prepare(target, data=data, overrides=overrides, seed=seed, device=device)
+            _train(recipe, workload, strategy, ranks)
+            if ranks.first:
+                print(f"next: burnish optimize {target}   # goes on from these weights")
         except TrainingFailed:
             if not ranks.first:  # all ranks know, one tells
                 raise SystemExit(1) from None
             raise
         except BurnishError as error:
-            error.where = f"rank {ranks.rank}; {error.where}" if ranks.world > 1 else error.where
+            if ranks.world > 1:
+                error.where = "; ".join(part for part in (f"rank {ranks.rank}", error.where) if part)
             raise
 
 
-def _train(
-    target: str,
-    data: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    device: str | None,
-    strategy: str,
-    ranks: Ranks,
-) -> None:
-    recipe, workload = prepare(target, data=data, overrides=overrides, seed=seed, device=device)
+def _train(recipe: Recipe, workload: Workload, strategy: str, ranks: Ranks) -> None:
     if ranks.world > 1:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(recipe.threads or max(1, fingerprint().cores // here))
@@ -69,4 +67,3 @@ def _train(
     notes = outcome.notes
     best = notes["scores"][notes["best epoch"]] if notes["best epoch"] is not None else None
     print(f"{workload.title}: {notes['epochs']:g} epochs in {notes['seconds']} s on {ranks.world} ranks, score {best}")
-    print(f"next: burnish optimize {target}   # goes on from these weights")

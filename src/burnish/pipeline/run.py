@@ -120,7 +120,9 @@ class Run:
         if work.unlabelled is not None:
             check_split(work.unlabelled, name="unlabelled")
             shared += check_disjoint(work.unlabelled, work.test, names=("unlabelled", "test"))
-        shared += look(work.train, work.test, classes=bool(classes), limit=_LOOK_ROWS).lines
+        with self.progress.task("looking at rows", 1) as bar:
+            shared += look(work.train, work.test, classes=bool(classes), limit=_LOOK_ROWS).lines
+            bar.advance()
         return [*shared, *([work.cheap] if work.cheap else [])]
 
     def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:

@@ -39,5 +39,5 @@ def launch(arguments: Sequence[str], *, devices: int, restarts: int = 0) -> None
             f"rank {rank} of {devices} " + (f"was killed by signal {-failure.exitcode}" if died else "failed"),
             where=f"after {restarts} restarts" if restarts else "",
             why="" if died else "its own message stands above",
-            help="the same command goes on from the last epoch; --restarts does so by itself",
+            help="the same command goes on from the last checkpoint; --restarts does so by itself",
         ) from None

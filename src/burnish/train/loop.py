@@ -8,30 +8,29 @@ on from there and ends with the same bits as one that was left alone.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.core.files import digest
 from burnish.core.noun import Noun
-from burnish.core.progress import Progress, Task
-from burnish.data.split import Batch, Split
+from burnish.core.progress import Progress
+from burnish.data.split import Split
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
-from burnish.train.guard import check_weights, finite
+from burnish.train.epoch import train_epoch
+from burnish.train.guard import check_weights
 from burnish.train.memory import StateBytes, measured_state, model_size
-from burnish.train.optimizer import set_rate
 from burnish.train.precision import Precision, agreed, choose_precision
 from burnish.train.ranks import Ranks, current_ranks
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
-from burnish.train.strategy import Strategy, choose_strategy
+from burnish.train.strategy import choose_strategy
 from burnish.train.trial import ENOUGH, StepTrial, remembered
 from burnish.train.watch import Watch
 
@@ -39,9 +38,6 @@ __all__ = ["EpochRecord", "FitResult", "Score", "fit"]
 
 Score = Callable[[nn.Module], float]
 """Validation quality of a module; higher is better."""
-
-_LOOK_EVERY = 20
-"""Steps between two looks at the losses: a look waits for the device."""
 
 
 class FitResult(Noun):
@@ -166,7 +162,7 @@ def fit(
                 world=ranks.world,
             )
             with contextlib.closing(batches):
-                loss = _train_epoch(run, steps, watch.timed(batches), bar, watch, save)
+                loss = train_epoch(run, steps, watch.timed(batches), bar, watch, save)
             check_weights(run, epoch)
             if predicted is not None and measured is None:
                 measured = measured_state(work, strategy.kept(run.optimizer), strategy.local)
@@ -197,64 +193,6 @@ def fit(
         predicted=predicted,
         measured=measured,
     )
-
-
-def _train_epoch(
-    run: RunState, steps: range, batches: Iterator[Batch], bar: Task, watch: Watch, save: Callable[[], None]
-) -> float:
-    """What is left of one epoch; returns the mean loss of all of it."""
-    settings, strategy, ranks = run.settings, run.strategy, run.ranks
-    run.module.train()
-    trainable = [p for group in run.optimizer.param_groups for p in group["params"]]
-    last = run.history[-1].score if run.history else None
-    losses: list[Tensor] = []
-    rows: list[Tensor] = []
-    for step, batch in zip(steps[len(run.losses) :], batches, strict=False):
-        number = (step - steps.start) % settings.accumulate
-        together = min(settings.accumulate, steps.stop - (step - number))
-        if run.weighting is not None:
-            run.weighting.share = step / run.total
-        if number == 0:
-            run.optimizer.zero_grad(set_to_none=True)
-        with strategy.exchange(run.called, last=number == together - 1):
-            with run.precision.autocast():
-                loss = run.objective(run.called, batch)
-            if ranks.world > 1:
-                loss = loss * (batch.share * ranks.world)
-            run.scaler.scale(loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
-        if number == together - 1:
-            set_rate(run.optimizer, run.rate(step))
-            if settings.clip_norm > 0:
-                run.scaler.unscale_(run.optimizer)
-                _clip(trainable, settings.clip_norm, strategy)
-            run.step()
-            if run.average is not None:
-                run.average.update(step)
-        losses.append(loss.detach())
-        rows.append(batch.rows)
-        last_step = step == steps[-1]
-        look = len(losses) == _LOOK_EVERY or last_step
-        due = number == together - 1 and not last_step and watch.since_mark() >= settings.save_every_s
-        if ranks.world > 1:  # the first rank's clock decides, and only where all ranks meet anyway
-            due = look and not last_step and number == together - 1 and bool(ranks.value(float(due)))
-        if look or due:
-            values = finite(losses, rows, ranks, epoch=len(run.history), first_step=step + 1 - len(losses))
-            run.losses += values
-            mean = math.fsum(values) / len(values)
-            bar.advance(len(values), f"loss {mean:.4f}" + ("" if last is None else f", score {last:.4f}"))
-            losses.clear()
-            rows.clear()
-        if due:
-            save()
-    whole, run.losses = math.fsum(run.losses) / len(steps), []
-    return whole
-
-
-def _clip(params: list[nn.Parameter], limit: float, strategy: Strategy) -> None:
-    """Scale the gradients down to a norm of at most `limit`, taken over all parameters on all ranks."""
-    grads = [param.grad for param in params if param.grad is not None]
-    norm = strategy.whole(nn.utils.get_total_norm(grads))
-    nn.utils.clip_grads_with_norm_(params, limit, norm)
 
 
 def _refuse(samples: Samples, precision: Precision) -> None:

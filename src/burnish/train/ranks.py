@@ -107,4 +107,4 @@ def joined(device: Device = "auto") -> Iterator[Ranks]:
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=_PATIENCE)
     yield current_ranks()
-    dist.destroy_process_group()
+    dist.destroy_process_group()  # not after an error: it would wait for ranks that may be gone

@@ -1,8 +1,7 @@
 """How much every training row counts: a weight per row, from its class or from the model's confidence so far.
 
-A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling
-and have
-mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an untrained
+A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling and
+have mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an untrained
 model's confidence says nothing.
 """
 

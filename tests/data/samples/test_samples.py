@@ -6,6 +6,7 @@ from burnish.data.samples.classifier import out_of_fold
 from burnish.data.samples.columns import LABEL_ISSUE, SampleColumns
 from burnish.data.samples.features import Features, features
 from burnish.data.samples.label_issues import find_label_issues
+from burnish.data.samples.look import look
 from burnish.data.samples.shift import find_shift
 from burnish.data.split import Split
 from burnish.data.tables.samples import read_samples, write_samples
@@ -40,6 +41,18 @@ def test_wrong_labels_are_found():
     found = find_label_issues(given, out_of_fold(values, given))
     assert wrong[found.rows].mean() > 0.8 and wrong[found.rows].sum() > 0.8 * wrong.sum()
     assert found.noise == pytest.approx(0.2, abs=0.08)
+
+
+@pytest.mark.parametrize(("spread", "doubted"), [(0.5, True), (50.0, False)])
+def test_labels_are_doubted_only_by_a_classifier_that_knows_them(spread, doubted):
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    values = (spread * rng.normal(size=(600, 4)) + 3 * labels[:, None]).astype(np.float32)
+    given = np.where(rng.random(600) < 0.2, (labels + 1) % 3, labels)
+    split = Split(inputs={"x": values}, targets=given)
+    found = look(split, split, classes=True, limit=600)
+    assert bool(found.lines) == doubted
+    assert (len(found.columns.flagged(LABEL_ISSUE)) > 0) == doubted
 
 
 def test_duplicates():

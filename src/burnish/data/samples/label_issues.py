@@ -1,9 +1,8 @@
 """Labels that are likely wrong: confident learning (Northcutt, Jiang and Chuang 2021).
 
 A row counts for class j when its probability of j is at least what rows labelled j have on average; rows that count
-for another class than their own are the off-diagonal of the confident joint. Named are those whose own label is
-also less
-than half as likely as the likeliest, at most as many of each label as the joint says are wrong, the least likely
+for another class than their own are the off-diagonal of the confident joint. Named are those whose own label is also
+less than half as likely as the likeliest, at most as many of each label as the joint says are wrong, the least likely
 first.
 """
 

@@ -18,6 +18,8 @@ from burnish.data.split import Split
 _FEWEST = 50
 _PARTS = 5
 _UNLIKE = 0.05
+_KNOWS = 0.6
+"""Share of the labels that the quick classifier must guess right; else its doubts say more about it than about them."""
 _NOISY = 0.05
 """Estimated share of wrong labels from which there is something to say."""
 
@@ -69,10 +71,13 @@ def _drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:
 
 
 def _issues(part: Split, found: Features) -> LabelIssues | None:
-    """None when targets are no class numbers or a class has too few rows."""
+    """None when targets are no class numbers, a class has too few rows, or the classifier knows too little."""
     if part.targets.ndim != 1 or len(part) < _FEWEST:
         return None
     known, labels = np.unique(part.targets.astype(np.int64), return_inverse=True)
     if len(known) < 2 or np.bincount(labels).min() < _PARTS:
         return None
-    return find_label_issues(labels, out_of_fold(found.values, labels, parts=_PARTS))
+    probabilities = out_of_fold(found.values, labels, parts=_PARTS)
+    if (probabilities.argmax(1) == labels).mean() < _KNOWS:
+        return None
+    return find_label_issues(labels, probabilities)

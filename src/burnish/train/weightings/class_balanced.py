@@ -1,8 +1,7 @@
 """Class-balanced: rare classes count more, by the effective number of their rows; for a long tail.
 
-A class of n rows weighs (1 - b) / (1 - b^n), b = 1 - 1 / N of N training rows, so that doubles of the same picture
-do not
-count as new ones. After the warm-up, which learns features from rows as they are (deferred, Cao et al. 2019).
+A class of n rows weighs (1 - b) / (1 - b^n), b = 1 - 1 / N of N training rows, so that doubles of the same picture do
+not count as new ones. After the warm-up, which learns features from rows as they are (deferred, Cao et al. 2019).
 Source: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples" (CVPR 2019).
 """
 
