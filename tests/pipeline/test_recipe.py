@@ -46,6 +46,8 @@ def test_yaml_there_and_back(tmp_path: Path) -> None:
     [
         ("passes.1.macs=0.3", 1, {"macs": 0.3, "recover": {"epochs": 2}}),
         ("passes.1.recover.epochs=7", 1, {"macs": 0.5, "recover": {"epochs": 7}}),
+        ("prune.recover.epochs=7", 1, {"macs": 0.5, "recover": {"epochs": 7}}),
+        ("quantize.method=ptq", 2, {"method": "ptq"}),
         ("passes.0.epochs=1.5", 0, {"epochs": 1.5}),
         ("passes.1.ignore=[head, stem]", 1, {"macs": 0.5, "recover": {"epochs": 2}, "ignore": ["head", "stem"]}),
     ],
@@ -69,10 +71,11 @@ def test_fields_of_the_recipe_itself_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("override", "what", "help"),
     [
-        ("passes.1.macs", "cannot read --set 'passes.1.macs'", "passes.1.ratio=0.3"),
+        ("passes.1.macs", "cannot read --set 'passes.1.macs'", "prune.ratio=0.3"),
         ("passes.7.macs=0.3", "there is no pass number 7", "0 to 2"),
         ("passes.prune.macs=0.3", "there is no pass number prune", "0 to 2"),
-        ("passes.1=fit", "does not name a field", "passes.1.ratio=0.3"),
+        ("passes.1=fit", "does not name a field", "prune.ratio=0.3"),
+        ("distill.epochs=1", "unknown field 'distill'", "passes"),
         ("seed.x.y=1", "does not lead to a field", ""),
         ("passes.1.macs=[0.3", "cannot read the value", "put it in quotes"),
     ],
@@ -82,6 +85,13 @@ def test_a_set_that_leads_nowhere_says_so(override: str, what: str, help: str) -
         recipe_from(apply_override(SHORT | {"seed": 0}, override))
     assert what in caught.value.what + caught.value.where
     assert help in caught.value.help
+
+
+def test_a_name_that_two_passes_share_asks_which_one() -> None:
+    twice = SHORT | {"passes": ["fit", {"prune": {"macs": 0.5}}, {"prune": {"macs": 0.3}}]}
+    with pytest.raises(RecipeError, match="there are 2 such passes") as caught:
+        apply_override(twice, "prune.recover.epochs=1")
+    assert caught.value.help == "write passes.1.recover.epochs or passes.2.recover.epochs"
 
 
 @pytest.mark.parametrize(

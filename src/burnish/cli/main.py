@@ -92,7 +92,9 @@ def optimize(
     ],
     data: Annotated[str | None, typer.Option(help="Where the data lie.")] = None,
     budget: Annotated[str | None, typer.Option(help='Limits, such as "accuracy>=-1pt, latency_p95<=5ms".')] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="One field: passes.1.macs=0.3")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="One field: prune.macs=0.3, or passes.1.macs=0.3")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder; runs/NAME otherwise.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Every core otherwise.")] = None,
@@ -108,7 +110,7 @@ def optimize(
     Examples:
       burnish optimize digits
       burnish optimize fashion-mnist --budget "accuracy>=-0.5pt, latency_p95<=2ms"
-      burnish optimize recipe.yaml --set passes.1.macs=0.3 --dry-run
+      burnish optimize recipe.yaml --set prune.macs=0.3 --dry-run
       burnish optimize my_package.models:workload --out runs/mine
       burnish optimize model.onnx --data rows.npz
     """

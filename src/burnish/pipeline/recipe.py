@@ -109,19 +109,31 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
 
 
 def apply_override(data: dict[str, Any], override: str) -> dict[str, Any]:
-    """`passes.1.ratio=0.3` set in a copy of the short form. Raises `RecipeError`."""
+    """`prune.ratio=0.3` or `passes.1.ratio=0.3` set in a copy of the short form. Raises `RecipeError`."""
     key, sign, text = override.partition("=")
     if not sign:
-        raise RecipeError(f"cannot read --set {override!r}", help="write --set passes.1.ratio=0.3")
+        raise RecipeError(f"cannot read --set {override!r}", help="write --set prune.ratio=0.3")
     result = copy.deepcopy(data)
-    parts = key.strip().split(".")
+    parts = _of_pass(result, key.strip().split("."))
     node: Any = result
     for depth, part in enumerate(parts[:-1]):
         node = _down(node, part, ".".join(parts[: depth + 1]))
     if not isinstance(node, dict):
-        raise RecipeError(f"--set {key} does not name a field", help="write --set passes.1.ratio=0.3")
+        raise RecipeError(f"--set {key} does not name a field", help="write --set prune.ratio=0.3")
     node[parts[-1]] = parse_value(text)
     return result
+
+
+def _of_pass(data: dict[str, Any], parts: list[str]) -> list[str]:
+    """`prune.ratio` as `passes.1.ratio`, where the recipe has one pass of that name."""
+    steps = data.get("passes")
+    if parts[0] in Recipe.model_fields or len(parts) < 2 or not isinstance(steps, list):
+        return parts
+    found = [index for index, item in enumerate(steps) if _step(item, index)["name"] == parts[0]]
+    if len(found) > 1:
+        where = " or ".join(f"passes.{index}.{'.'.join(parts[1:])}" for index in found)
+        raise RecipeError(f"--set {'.'.join(parts)}: there are {len(found)} such passes", help=f"write {where}")
+    return ["passes", str(found[0]), *parts[1:]] if found else parts
 
 
 def _down(node: Any, part: str, where: str) -> Any:

@@ -9,6 +9,7 @@ from torch import nn
 
 from burnish.core.errors import BadData, GateFailed, Unsupported
 from burnish.core.evidence import Coverage, OpCoverage
+from burnish.model.replay import replay
 from burnish.model.variant import Variant
 from burnish.passes.kinds.quantize import Quantize
 from burnish.passes.quantization.sensitivity import worst_first
@@ -79,6 +80,23 @@ def test_no_layer_goes_back_when_none_may() -> None:
     score = scores(1.0, 0.5)
     outcome = quantize(method="ptq", max_drop=0.0, max_float_layers=0)(tiny.trained(), tiny.context(score=score))
     assert outcome.skipped == ()
+
+
+def test_what_training_does_not_mend_goes_back_to_float_with_the_trained_weights() -> None:
+    score = scores(1.0, 0.99, 0.99, 0.99, 0.999)
+    context = tiny.context(score=score)
+    outcome = quantize(method="qat", max_drop=0.005, recover={"epochs": 1})(tiny.trained(), context)
+    assert outcome.notes["fallback after training"] == [
+        {"float layers": 0, "score": 0.99},
+        {"float layers": 1, "score": 0.999},
+    ]
+    assert len(outcome.skipped) == 1
+    weights, before = outcome.variant.module.state_dict(), tiny.trained().module.state_dict()
+    assert not torch.equal(weights["head.weight"], before["head.weight"])
+    again = replay(tiny.trained().module, outcome.variant.records)
+    again.module.load_state_dict(weights)
+    inputs = context.examples
+    assert torch.equal(again.module(**inputs), outcome.variant.module(**inputs))
 
 
 def covered(precision: str) -> Callable[[Variant], Coverage]:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 from burnish.backends.onnx_ports import heavy_nodes
 from burnish.core.errors import Unsupported
 from burnish.measure.quality import predict_module
+from burnish.model.fake_quant import Scheme
 from burnish.model.onnx_graph import OnnxGraph, graph_record
 from burnish.model.replay import replay
 from burnish.model.variant import Variant
@@ -91,3 +93,28 @@ def test_a_copy_shares_nothing(work):
     assert graph_record(module).data == {"size_bytes": len(module.data)}
     with pytest.raises(Unsupported, match="belongs to an ONNX file"):
         replay(tiny.trained().module, [graph_record(module)])
+
+
+@pytest.mark.parametrize(("layers", "gone"), [([], 0), (["head"], 1), (["features.0", "features.3", "head"], 3)])
+def test_nodes_leave_a_trained_module_and_nothing_else_changes(layers, gone):
+    context = tiny.context()
+    samples = [context.train.batch(np.arange(i, i + 1)).inputs for i in range(16)]
+    original = tiny.trained().module
+    trained = nodes.insert(original, samples, Scheme(), [])
+    with torch.no_grad():
+        trained.head.weight.mul_(1.01)
+    left = nodes.without(trained, original, samples, Scheme(), layers)
+    assert torch.equal(left.head.weight, trained.head.weight)
+    kept, all_of_them = (rounded_weights(module) for module in (left, trained))
+    assert len(all_of_them) - len(kept) == gone and kept <= all_of_them
+    if not layers:
+        assert torch.equal(left(**context.examples), trained(**context.examples))
+
+
+def rounded_weights(module):
+    return {
+        hook
+        for part in nodes.record(module).data["compression_state"]
+        for hook in part["hook_names_in_model"]
+        if hook.startswith("pre_hooks")
+    }

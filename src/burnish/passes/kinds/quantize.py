@@ -3,10 +3,10 @@
 `ptq` calibrates on a few hundred training rows. `qat` goes on from there and trains with the rounding
 in place, the float model as teacher. `best` does both and keeps the one that scores higher on
 validation; the notes hold both. When the score falls more than the budget allows, the noisiest
-layers go back to floating point, one, two, four ... at a time, until it holds or twice in a row nothing
-got better. The compiled graph
-is then looked at: the share of operators and of weight bytes that really run in INT8 must reach
-`min_coverage`, or the pass fails.
+layers go back to floating point, one, two, four ... at a time, until it holds: before training while
+three times the allowed loss is gone, after it, with the trained weights, while any more than allowed
+is. The compiled graph is then looked at: the share of operators and of weight bytes that really run
+in INT8 must reach `min_coverage`, or the pass fails.
 
 Costs: `ptq` seconds to minutes, `qat` an epoch or two. Sources: Jacob et al., "Quantization and
 Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018); NNCF.
@@ -15,6 +15,7 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (20
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -30,10 +31,8 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
+from burnish.passes.quantization.fallback import Fallback, Rounded
 from burnish.train.device import choose_device
-
-_FUTILE = 2
-"""So many fallbacks in a row without a better score are enough: the loss is not in a few layers."""
 
 
 class Quantize(Pass):
@@ -71,18 +70,26 @@ class Quantize(Pass):
         base = context.score(variant.module)
         limit = context.floor(base) if self.max_drop is None else base - self.max_drop
         notes: dict[str, Any] = {"score before": round(base, 5)}
-        module, float_layers, ptq = self._calibrate(
-            variant, context, samples, base - 3 * (base - limit) if trains else limit, notes
-        )
-        notes["ptq score"] = round(ptq, 5)
+
+        def calibrate(keep_float: Sequence[str]) -> nn.Module:
+            return nodes.insert(variant.module, samples, self.scheme, keep_float)
+
+        def order(module: nn.Module) -> list[str]:
+            return nodes.noisiest(module, variant.module, context.examples)
+
+        # Training may mend the score: what is to be trained may first lose three times what is allowed.
+        fallback = Fallback(base - 3 * (base - limit) if trains else limit, self.max_float_layers, context.score)
+        module = calibrate(())
+        kept, notes["fallback"] = fallback(Rounded(module, context.score(module)), order, calibrate)
+        notes["ptq score"] = round(kept.score, 5)
         if trains:
-            trained = copy.deepcopy(module)
-            teacher = context.teacher if context.teacher is not None else variant.module
-            notes["recovery"] = recover(trained, _trainable(context), self.recover, label="train int8", teacher=teacher)
-            notes["qat score"] = round(qat := context.score(trained), 5)
-            if self.method == "qat" or qat >= ptq:
-                module = trained
-            notes["kept"] = "qat" if module is trained else "ptq"
+            trained = self._trained(kept, variant, context, notes)
+            kept, notes["fallback after training"] = replace(fallback, limit=limit)(
+                trained,
+                lambda module: nodes.noisiest_of_its_own(module, variant.module, context.examples),
+                lambda layers: nodes.without(trained.module, variant.module, samples, self.scheme, layers),
+            )
+        module, float_layers = kept.module, kept.float_layers
         entry = nodes.record(module)
         result = Variant(module=module.eval(), records=(*variant.records, entry), precision="int8")
         coverage = None if context.inspect is None else context.inspect(result)
@@ -104,41 +111,16 @@ class Quantize(Pass):
         rows = np.random.default_rng(context.seed).permutation(len(context.train))[: self.calibration_rows]
         return [context.train.batch(rows[i : i + 1]).inputs for i in range(len(rows))]
 
-    def _calibrate(
-        self,
-        variant: Variant,
-        context: Context,
-        samples: list[dict[str, Tensor]],
-        limit: float,
-        notes: dict[str, Any],
-    ) -> tuple[nn.Module, list[str], float]:
-        """Calibrate; while the score is below the limit, leave more of the noisiest layers in float.
-
-        When training follows, it may mend the score too: the limit is then lower (three times the
-        loss that is allowed).
-        """
-        float_layers: list[str] = []
-        order: list[str] = []
-        tries: list[dict[str, float]] = []
-        best: tuple[float, nn.Module, list[str]] | None = None
-        futile = 0
-        while True:
-            module = nodes.insert(variant.module, samples, self.scheme, float_layers)
-            score = context.score(module)
-            tries.append({"float layers": len(float_layers), "score": round(score, 5)})
-            futile += 1
-            if best is None or score > best[0]:
-                best, futile = (score, module, float_layers), 0
-            if score >= limit or len(float_layers) >= self.max_float_layers or futile == _FUTILE:
-                break
-            if not order:
-                order = nodes.noisiest(module, variant.module, context.examples)
-            more = order[: max(1, 2 * len(float_layers))][: self.max_float_layers]
-            if more == float_layers:
-                break
-            float_layers = more
-        notes["fallback"] = tries
-        return best[1], best[2], best[0]
+    def _trained(self, calibrated: Rounded, variant: Variant, context: Context, notes: dict[str, Any]) -> Rounded:
+        """Train the rounding; unless the method is `qat`, the calibrated one stays when it scores higher."""
+        module = copy.deepcopy(calibrated.module)
+        teacher = context.teacher if context.teacher is not None else variant.module
+        notes["recovery"] = recover(module, _trainable(context), self.recover, label="train int8", teacher=teacher)
+        trained = Rounded(module, context.score(module), calibrated.float_layers)
+        notes["qat score"] = round(trained.score, 5)
+        kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated
+        notes["kept"] = "qat" if kept is trained else "ptq"
+        return kept
 
     def _covered(self, coverage: Coverage | None) -> Coverage | None:
         if coverage is None:
@@ -164,7 +146,7 @@ def _trainable(context: Context) -> Context:
     return replace(context, fit=context.fit.model_copy(update={"device": "cpu"}))
 
 
-def _changes(module: nn.Module, float_layers: list[str]) -> tuple[Change, ...]:
+def _changes(module: nn.Module, float_layers: Sequence[str]) -> tuple[Change, ...]:
     names = [name for name in nodes.layers(module) if name not in float_layers]
     return tuple(Change(where=name, what="weights per channel and activations to INT8") for name in names)
 

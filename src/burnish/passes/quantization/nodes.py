@@ -10,10 +10,12 @@ from burnish.backends.onnx_file import read_model, write_model
 from burnish.backends.onnx_ports import has_attention, heavy_nodes, with_outputs
 from burnish.core.manifest import Record
 from burnish.model import fake_quant
+from burnish.model.fewer_nodes import keep_nodes
 from burnish.model.onnx_graph import OnnxGraph, graph_record
 from burnish.passes.pruning.heads import attention_projections
 from burnish.passes.quantization.sensitivity import noise_ratios, worst_first
 
+_FEW = 8
 _HEAVY = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -45,6 +47,26 @@ def noisiest(quantized: nn.Module, original: nn.Module, inputs: Mapping[str, Ten
     arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
     wanted, found = (g.outputs_of(with_outputs(g.data, list(kept.values())), arrays) for g in (original, quantized))
     return [name for name, _ in noise_ratios({name: (wanted[out], found[out]) for name, out in kept.items()})]
+
+
+def noisiest_of_its_own(trained: nn.Module, original: nn.Module, inputs: Mapping[str, Tensor]) -> list[str]:
+    """Layers by what the rounding alone adds: the trained module beside itself without nodes, the noisiest first."""
+    return noisiest(trained, keep_nodes(trained, original, None), inputs)
+
+
+def without(
+    trained: nn.Module,
+    original: nn.Module,
+    samples: Sequence[dict[str, Tensor]],
+    scheme: fake_quant.Scheme,
+    keep_float: Sequence[str],
+) -> nn.Module:
+    """The trained module with its weights and ranges, its nodes taken from the layers in `keep_float`.
+
+    Which nodes these are is seen from a calibration on a few samples. Raises `Unsupported`.
+    """
+    rough = scheme.model_copy(update={"bias_correction": False})
+    return keep_nodes(trained, original, insert(original, samples[:_FEW], rough, keep_float))
 
 
 def layers(module: nn.Module) -> list[str]:
