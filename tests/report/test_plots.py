@@ -35,3 +35,12 @@ def test_identical_measurements_do_not_break_the_axes():
     point = sample.points()[-1]
     twin = point.model_copy(update={"chosen": False})
     assert pareto(sample.ledger(points=(point, twin), budget=""), sample.SHAPES[0]).count("<svg") == 2
+
+
+def test_a_label_far_from_its_point_is_tied_to_it():
+    first, *others = sample.points()
+    crowd = [first, *(point.model_copy(update={"latency": first.latency, "test": first.test}) for point in others)]
+    wide = pareto(sample.ledger(points=tuple(crowd)), sample.SHAPES[0]).partition("</svg>")[0]
+    x, y = re.search(r'class="dot" cx="([\d.]+)" cy="([\d.]+)"', wide).groups()
+    assert f'<line class="leader" x1="{x}" y1="{y}"' in wide
+    assert 'class="leader"' not in pareto(sample.ledger(points=tuple(crowd[:2])), sample.SHAPES[0])

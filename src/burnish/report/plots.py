@@ -1,9 +1,7 @@
 """The accuracy-versus-latency plot, as SVG written by hand.
 
 Drawn twice, wide and narrow, and the style sheet shows the one that fits: text keeps its size on a
-phone. Colours come from classes, so the plot follows light, dark and print. Shape carries what
-colour carries: filled on the front, hollow off it, a ring round the returned point, a triangle at
-the bottom edge for a point far below the others.
+phone. Colours come from classes, so the plot follows light, dark and print.
 """
 
 from __future__ import annotations
@@ -12,49 +10,14 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from burnish.core.evidence import Ledger, Point
-from burnish.core.measurement import Measurement
-from burnish.report import format, limits, summary
-from burnish.report.labels import Box, Wanted, place
+from burnish.core.evidence import Ledger
+from burnish.report import format, limits, marks
+from burnish.report.labels import Box
+from burnish.report.marks import Dot, Frame, Spot
 from burnish.report.scales import Scale
 
-_CHARACTER = 6.6
-_LINE = 14.0
-
-
-@dataclass(frozen=True)
-class _Frame:
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    wide: bool
-
-
-_WIDE = _Frame(width=960, height=460, left=64, right=20, top=22, bottom=52, wide=True)
-_NARROW = _Frame(width=358, height=380, left=46, right=10, top=22, bottom=48, wide=False)
-
-
-@dataclass(frozen=True)
-class _Dot:
-    number: int
-    point: Point
-    x: Measurement
-    y: Measurement
-
-
-@dataclass(frozen=True)
-class _Spot:
-    dot: _Dot
-    x: float
-    y: float
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-    pinned: bool
+_WIDE = Frame(width=960, height=460, left=64, right=20, top=22, bottom=52, wide=True)
+_NARROW = Frame(width=358, height=380, left=46, right=10, top=22, bottom=48, wide=False)
 
 
 def pareto(ledger: Ledger, shape: str) -> str:
@@ -71,22 +34,22 @@ def quality_source(ledger: Ledger) -> str:
     return "test" if all(point.test is not None for point in ledger.points if point.exact) else "validation"
 
 
-def _dots(ledger: Ledger, shape: str, percentile: str) -> list[_Dot]:
+def _dots(ledger: Ledger, shape: str, percentile: str) -> list[Dot]:
     source = quality_source(ledger)
     dots = []
     for number, point in enumerate(ledger.points, start=1):
         profile, score = point.latency.get(shape), getattr(point, source)
         if profile is not None and score is not None:
-            dots.append(_Dot(number, point, getattr(profile, percentile), score))
+            dots.append(Dot(number, point, getattr(profile, percentile), score))
     return dots
 
 
 def _svg(
-    ledger: Ledger, dots: list[_Dot], frame: _Frame, shape: str, percentile: str, latency_limit: float | None
+    ledger: Ledger, dots: list[Dot], frame: Frame, shape: str, percentile: str, latency_limit: float | None
 ) -> str:
     floor = _floor(ledger, dots)
     across, up = _scales(dots, frame, floor, latency_limit)
-    spots = [_spot(dot, across, up) for dot in dots]
+    spots = [marks.spot(dot, across, up) for dot in dots]
     bounds = Box(frame.left, frame.top, frame.width - frame.right, frame.height - frame.bottom)
     lines = _budget_lines(bounds, across, up, floor, latency_limit)
     front = _front(spots)
@@ -99,14 +62,14 @@ def _svg(
         lines.svg,
         _axis_titles(bounds, frame, f"latency {percentile}, ms{_log_note(across)}", f"{ledger.metric}, {unit}"),
         _path(front),
-        *(_marker(spot) for spot in spots),
-        _labels(spots, bounds, [*lines.boxes, *_path_boxes(front)], frame),
+        *(marks.marker(spot) for spot in spots),
+        marks.labels(spots, bounds, [*lines.boxes, *_path_boxes(front)], frame),
         "</svg>",
     ]
     return "".join(parts)
 
 
-def _floor(ledger: Ledger, dots: list[_Dot]) -> float | None:
+def _floor(ledger: Ledger, dots: list[Dot]) -> float | None:
     limit = limits.quality_limit(ledger)
     if limit is None:
         return None
@@ -114,7 +77,7 @@ def _floor(ledger: Ledger, dots: list[_Dot]) -> float | None:
     return dots[0].y.value + limit.value * own if limit.relative else limit.value * own
 
 
-def _scales(dots: list[_Dot], frame: _Frame, floor: float | None, latency_limit: float | None) -> tuple[Scale, Scale]:
+def _scales(dots: list[Dot], frame: Frame, floor: float | None, latency_limit: float | None) -> tuple[Scale, Scale]:
     xs = [edge for dot in dots for edge in (dot.x.low, dot.x.high, dot.x.value) if edge > 0]
     xs += [latency_limit] if latency_limit and min(xs) / 4 < latency_limit < max(xs) * 4 else []
     log = max(xs) / min(xs) > 4
@@ -132,20 +95,7 @@ def _scales(dots: list[_Dot], frame: _Frame, floor: float | None, latency_limit:
     return across, Scale(low - margin, high + margin, frame.height - frame.bottom - 4, frame.top + 4)
 
 
-def _spot(dot: _Dot, across: Scale, up: Scale) -> _Spot:
-    return _Spot(
-        dot,
-        across(dot.x.value),
-        up(dot.y.value),
-        across(max(dot.x.low, across.low)),
-        across(dot.x.high),
-        up(dot.y.low),
-        up(dot.y.high),
-        pinned=not up.low <= dot.y.value <= up.high,
-    )
-
-
-def _grid(bounds: Box, across: Scale, up: Scale, frame: _Frame) -> str:
+def _grid(bounds: Box, across: Scale, up: Scale, frame: Frame) -> str:
     parts = []
     values = up.ticks(6 if frame.wide else 5)
     scale = 100.0 if up.high <= 1.2 and up.low >= -0.2 else 1.0
@@ -199,7 +149,7 @@ def _budget_lines(bounds: Box, across: Scale, up: Scale, floor: float | None, la
     return _Lines("".join(parts), tuple(boxes))
 
 
-def _axis_titles(bounds: Box, frame: _Frame, below: str, left: str) -> str:
+def _axis_titles(bounds: Box, frame: Frame, below: str, left: str) -> str:
     middle = (bounds.left + bounds.right) / 2
     return (
         f'<text class="axis" x="{middle:g}" y="{frame.height - 8:g}" text-anchor="middle">{escape(below)}</text>'
@@ -211,7 +161,7 @@ def _log_note(across: Scale) -> str:
     return " (log scale)" if across.log else ""
 
 
-def _front(spots: list[_Spot]) -> list[tuple[float, float]]:
+def _front(spots: list[Spot]) -> list[tuple[float, float]]:
     """Corners of the staircase through the points on the front, left to right."""
     ordered = sorted((spot for spot in spots if spot.dot.point.on_front and not spot.pinned), key=lambda s: s.x)
     corners: list[tuple[float, float]] = []
@@ -231,62 +181,3 @@ def _path(corners: list[tuple[float, float]]) -> str:
 def _path_boxes(corners: list[tuple[float, float]]) -> list[Box]:
     pairs = pairwise(corners)
     return [Box(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairs]
-
-
-def _marker(spot: _Spot) -> str:
-    point = spot.dot.point
-    kind = "chosen" if point.chosen else "on" if point.on_front else "off"
-    x, y = spot.x, spot.y
-    text = escape(f"{spot.dot.number} {summary.full_name(point)}: {spot.dot.x}, {format.quality(spot.dot.y)}")
-    bars = (
-        f'<line x1="{spot.x_low:.1f}" x2="{spot.x_high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{spot.y_low:.1f}" y2="{spot.y_high:.1f}"/>'
-    )
-    if spot.pinned:
-        shape = f'<path class="dot" d="M{x - 5:.1f},{y - 8:.1f}h10l-5,8z"/>'
-        bars = ""
-    else:
-        shape = f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{6 if point.chosen else 4.5}"/>'
-    ring = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="11"/>' if point.chosen else ""
-    return f'<g class="mark {kind}"><title>{text}</title><g class="bars">{bars}</g>{ring}{shape}</g>'
-
-
-def _labels(spots: list[_Spot], bounds: Box, lines: list[Box], frame: _Frame) -> str:
-    order = sorted(spots, key=lambda s: (not s.dot.point.chosen, not s.dot.point.on_front, s.dot.number))
-    texts = [_label(spot, frame) for spot in order]
-    wanted = [Wanted(spot.x, spot.y, len(text) * _CHARACTER, _LINE) for spot, text in zip(order, texts, strict=True)]
-    hard = [_around(spot) for spot in spots]
-    soft = [Box(min(s.x_low, s.x_high) - 1, s.y - 1, s.x_high + 1, s.y + 1) for s in spots]
-    soft += [Box(s.x - 1, min(s.y_low, s.y_high) - 1, s.x + 1, max(s.y_low, s.y_high) + 1) for s in spots]
-    boxes = place(wanted, hard, [*soft, *lines], bounds)
-    parts = []
-    for spot, text, box in zip(order, texts, boxes, strict=True):
-        if box is None:
-            continue
-        kind = "label strong" if spot.dot.point.chosen else "label"
-        parts.append(f'<text class="{kind}" {_anchor(spot, box)} y="{box.bottom - 3:.1f}">{escape(text)}</text>')
-    return "".join(parts)
-
-
-def _around(spot: _Spot) -> Box:
-    reach = 12 if spot.dot.point.chosen else 8
-    return Box(spot.x - reach, spot.y - reach, spot.x + reach, spot.y + reach)
-
-
-def _anchor(spot: _Spot, box: Box) -> str:
-    """Text starts on the side that faces its point, whatever the font's real width."""
-    if box.left >= spot.x:
-        return f'x="{box.left:.1f}"'
-    if box.right <= spot.x:
-        return f'x="{box.right:.1f}" text-anchor="end"'
-    return f'x="{(box.left + box.right) / 2:.1f}" text-anchor="middle"'
-
-
-def _label(spot: _Spot, frame: _Frame) -> str:
-    point, number = spot.dot.point, str(spot.dot.number)
-    if not frame.wide and not point.chosen:
-        return number
-    name = summary.full_name(point) if frame.wide else summary.model_name(point)
-    room = 40 if frame.wide else 20
-    short = name if len(name) <= room else name[: room - 1] + "\u2026"
-    return f"{number} {short}"
