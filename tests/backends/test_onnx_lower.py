@@ -1,4 +1,5 @@
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +142,35 @@ def test_gemm_gets_an_integer_bias():
     x = rng.uniform(-2, 2, (3, 4)).astype(np.float32)
     expected = fake(x, -2.0, 2.0, 256) @ fake(weight, low, high, 255).T + bias
     np.testing.assert_allclose(run(proto, x), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("shape", [("Flatten", {}), ("Reshape", {"shape": [0, -1]})])
+def test_numbers_are_scaled_after_their_shape_changes(shape):
+    kind, constants = shape
+    rng = np.random.default_rng(0)
+    weight, bias = rng.normal(size=(5, 12)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    low, high = symmetric(weight, 0)
+    nodes = [
+        quantize_node("x", "a"),
+        quantize_node("w", "w", levels=255),
+        helper.make_node(kind, ["a_q", *constants], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w_q", "b"], ["y"], transB=1),
+    ]
+    floats = {"a_low": -2.0, "a_high": 2.0, "w": weight, "w_low": low, "w_high": high, "b": bias}
+    made = onnx.ModelProto.FromString(model(nodes, floats, [3, 4, 3], 2))
+    made.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
+    proto = lowered(made.SerializeToString())
+    assert [node.op_type for node in proto.graph.node if node.op_type in (kind, "Gemm", "QuantizeLinear")] == [
+        "QuantizeLinear",
+        kind,
+        "Gemm",
+    ]
+    gemm = next(node for node in proto.graph.node if node.op_type == "Gemm")
+    assert {node.op_type for node in proto.graph.node if node.output[0] in gemm.input} == {"DequantizeLinear"}
+    assert any(item.data_type == TensorProto.INT32 for item in proto.graph.initializer)
+    x = rng.uniform(-2, 2, (3, 4, 3)).astype(np.float32)
+    expected = fake(x, -2.0, 2.0, 256).reshape(3, 12) @ fake(weight, low, high, 255).T + bias
+    np.testing.assert_allclose(run(proto, x), expected, atol=0.15)
 
 
 def test_equal_constants_behind_identity_are_seen():

@@ -5,8 +5,8 @@ A fake-quantize node rounds `x` to `levels` steps between two bounds and stays i
 ONNX Runtime knows QuantizeLinear and DequantizeLinear instead, and fuses them only in the shapes
 that it expects. So: weights become int8 constants behind a DequantizeLinear; activations a pair in
 uint8, the operand that its x86 kernels want; a batch norm behind a convolution goes into the
-scales of its weight; the bias of a Gemm becomes int32; rows of an embedding are picked before they are
-scaled, not after.
+scales of its weight; the bias of a Gemm becomes int32; shapes change before numbers are scaled; rows of
+an embedding are picked before they are scaled, not after.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from burnish.core.errors import Unsupported
 Step = Callable[["_Graph", Any], list[Any] | None]
 
 _FAKE = "FakeQuantize"
+_RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 
 
@@ -43,7 +44,7 @@ def lower_fake_quantize(data: bytes) -> bytes:
     if not any(node.op_type == _FAKE for node in model.graph.node):
         return data
     graph = _Graph(model.graph)
-    for step in (_lower, _fold_transpose, _fold_norm, _quantize_bias, _gather_first):
+    for step in (_lower, _fold_transpose, _fold_norm, _reshape_first, _quantize_bias, _gather_first):
         graph.rewrite(step)
     graph.write()
     return write_model(model)
@@ -175,6 +176,22 @@ def _fold_norm(graph: _Graph, node: Any) -> list[Any] | None:
     return [
         graph.store_weight(names[1], values, np.abs(factor) * scale, 0),
         make_node("Conv", names, output, **attributes_of(conv)),
+    ]
+
+
+def _reshape_first(graph: _Graph, node: Any) -> list[Any] | None:
+    """Flatten(DQ(x)): DQ of the flattened x, so that the Gemm behind it sees a DQ. One scale for all of x only."""
+    source = graph.maker.get(node.input[0]) if node.op_type in _RESHAPES else None
+    if source is None or source.op_type != "DequantizeLinear" or graph.constants[source.input[1]].ndim:
+        return None
+    if graph.is_private(node.input[0]):
+        graph.gone.add(node.input[0])
+    output = node.output[0]
+    shaped = f"{output}_uint8"
+    inputs = [source.input[0], *node.input[1:]]
+    return [
+        make_node(node.op_type, inputs, shaped, **attributes_of(node)),
+        make_node("DequantizeLinear", [shaped, *source.input[1:]], output),
     ]
 
 

@@ -8,6 +8,7 @@ real INT8. Its structure is JSON (`fake-quantize` record), its values are tensor
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import io
 import logging
@@ -15,6 +16,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
+from types import MethodType
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -52,7 +54,8 @@ def insert(
     module cannot be traced.
     """
     scope = [_pattern(path) for path in (*keep_float, *_unfit(module))]
-    return _calibrated(module, samples, scheme, attention, {"patterns": scope}, type(module).__name__)  # type: ignore[no-any-return]
+    name = type(module).__name__
+    return _calibrated(_hookable(module), samples, scheme, attention, {"patterns": scope}, name)  # type: ignore[no-any-return]
 
 
 def insert_into_graph(
@@ -104,7 +107,26 @@ def record(module: nn.Module) -> Record:
 def replay(module: nn.Module, entry: Record) -> nn.Module:
     """Put the recorded nodes into `module`; their values come with the weights."""
     with _quiet() as nncf:
-        return nncf.torch.load_from_config(module, entry.data)  # type: ignore[no-any-return]
+        return nncf.torch.load_from_config(_hookable(module), entry.data)  # type: ignore[no-any-return]
+
+
+def _hookable(module: nn.Module) -> nn.Module:
+    """The module; where it is an `nn.Sequential`, a copy that calls its own children only.
+
+    NNCF keeps its nodes in a child of the model, and `nn.Sequential` calls every child.
+    """
+    if type(module).forward is not nn.Sequential.forward:
+        return module
+    children = list(module._modules)
+
+    def forward(self: nn.Module, input: Tensor) -> Tensor:
+        for name in children:
+            input = self.get_submodule(name)(input)  # noqa: A001
+        return input
+
+    copied = copy.deepcopy(module)
+    copied.forward = MethodType(forward, copied)
+    return copied
 
 
 def _advanced(scheme: Scheme) -> Any:

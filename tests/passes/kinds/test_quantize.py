@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +10,11 @@ from torch import nn
 
 from burnish.core.errors import BadData, GateFailed, Unsupported
 from burnish.core.evidence import Coverage, OpCoverage
+from burnish.model.fake_quant import Scheme
 from burnish.model.replay import replay
 from burnish.model.variant import Variant
 from burnish.passes.kinds.quantize import Quantize
+from burnish.passes.quantization import nodes
 from burnish.passes.quantization.sensitivity import worst_first
 from tests import tiny
 
@@ -97,6 +100,20 @@ def test_what_training_does_not_mend_goes_back_to_float_with_the_trained_weights
     again.module.load_state_dict(weights)
     inputs = context.examples
     assert torch.equal(again.module(**inputs), outcome.variant.module(**inputs))
+
+
+def test_a_plain_sequential_with_a_part_used_twice_is_rounded_and_comes_back() -> None:
+    relu = nn.ReLU()
+    module = nn.Sequential(nn.Conv2d(1, 8, 3), relu, nn.Conv2d(8, 8, 3), relu, nn.Flatten(), nn.LazyLinear(10)).eval()
+    samples = [{"input": torch.rand(1, 1, 8, 8)} for _ in range(8)]
+    module(samples[0]["input"])
+    rounded = nodes.insert(module, samples, Scheme(), ())
+    again = replay(copy.deepcopy(module), (nodes.record(rounded),)).module
+    again.load_state_dict(rounded.state_dict())
+    wanted, found, back = (m(samples[0]["input"]) for m in (module, rounded, again))
+    assert 0 < (wanted - found).abs().max() < 0.1
+    assert torch.equal(found, back)
+    assert list(module.state_dict()) == [name for name in rounded.state_dict() if "hooks" not in name]
 
 
 def covered(precision: str) -> Callable[[Variant], Coverage]:
