@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.serve.ask import Ask, Reason
+from burnish.serve.batch import Limits
 from burnish.serve.merge import never
 from burnish.serve.profile import Profile
-from burnish.serve.scheduler import Limits, Scheduler
+from burnish.serve.scheduler import Scheduler
 from burnish.serve.simulate import play
 
 

@@ -12,9 +12,9 @@ from typing import Protocol
 from burnish.core.errors import ArtifactError
 from burnish.serve.cores import Cores
 from burnish.serve.lane import Lane, Ran
+from burnish.serve.observer import Observer
 from burnish.serve.pending import Pending, RunFailed
 from burnish.serve.shapes import Arrays, Bucket
-from burnish.serve.watch import Watch
 
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
@@ -42,12 +42,12 @@ class Owner(Protocol):
 class Crew:
     """`instances` worker processes, each on its cores. `start` before the first `run`, `stop` in the end."""
 
-    def __init__(self, folder: Path, threads: int, cores: Cores, owner: Owner, watch: Watch) -> None:
+    def __init__(self, folder: Path, threads: int, cores: Cores, owner: Owner, observer: Observer) -> None:
         self._folder = folder
         self._threads = threads
         self._cores = cores
         self._owner = owner
-        self._watch = watch
+        self._observer = observer
         self._idle: list[Lane] = []
         self._restarts: set[asyncio.Task[None]] = set()
         self.lanes: list[Lane] = []
@@ -88,7 +88,7 @@ class Crew:
 
     def _ran(self, lane: Lane, members: list[Pending], told: Callable[[Ran], None], ran: Ran) -> None:
         told(ran)
-        self._watch.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
+        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         if not ran.error:
             self._owner.give(members, ran.outputs)
         elif len(members) == 1 and not ran.died:
@@ -114,7 +114,7 @@ class Crew:
         self._owner.freed()
 
     def _ran_alone(self, lane: Lane, member: Pending, rest: list[Pending], ran: Ran) -> None:
-        self._watch.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
+        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         if ran.error:
             _fail(member, ran)
         else:
@@ -137,7 +137,7 @@ class Crew:
                     self._owner.stranded()
                 await asyncio.sleep(_PAUSE_S)
 
-        self._watch.restarted()
+        self._observer.restarted()
         task = asyncio.get_running_loop().create_task(again())
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
