@@ -12,12 +12,9 @@ from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.batch import Batch, Limits, Step
 from burnish.serve.gaps import Gaps
 from burnish.serve.merge import Fits, never, padded
-from burnish.serve.plan import Queue, choose, first, hopeless
+from burnish.serve.plan import Coming, Queue, choose, first, hopeless
 from burnish.serve.profile import Curve, Profile
 from burnish.serve.queues import Queues
-
-_COMING = 0.8
-"""Share of the expected arrivals that early refusals count on."""
 
 _SHORTEST_S = 5e-5
 """A hold shorter than this is not worth a timer."""
@@ -127,15 +124,15 @@ class Scheduler:
     def _refuse_hopeless(self, now: float, step: Step) -> None:
         """Tell those at once who no longer have a chance when a device becomes free."""
         free = self._free(now)
+        rate = self._gaps.rate / max(1, len(self._queues.buckets))
         for bucket, queue in list(self._queues.buckets.items()):
-            rate = self._gaps.rate / len(self._queues.buckets)
-            coming = _COMING * rate * (free - now)
             if not self.share:
                 likely = self.profile.of(bucket).likely
                 self._refuse([ask for ask in queue if ask.deadline < free + likely(ask.rows)], now, step)
                 continue
-            late = hopeless(queue, free, self.profile.of(bucket), self.limits.max_batch, coming=coming, rate=rate)
-            self._refuse(late, now, step)
+            last = queue[-1]
+            coming = Coming(now, rate, last.deadline - last.arrived)
+            self._refuse(hopeless(queue, free, self.profile.of(bucket), self.limits.max_batch, coming), now, step)
 
     def _refuse(self, asks: Sequence[Ask], now: float, step: Step) -> None:
         step.refused += [Refusal(ask=ask, reason=Reason.LATE, retry_after=self._drained(now)) for ask in asks]
