@@ -61,8 +61,9 @@ class Coming:
         """Whether more come while a batch of that many runs."""
         return self.rate * times.likely(rows) > rows
 
-
-NOBODY = Coming(0.0, 0.0, 0.0)
+    def can_wait(self, rows: int, times: Times) -> bool:
+        """Whether the device keeps up with them by batches of that many, each of which they can wait out."""
+        return not self.outruns(rows, times) and 2 * times.likely(rows) <= self.patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +86,38 @@ class Queue:
         """How many must be answered before `moment`."""
         return bisect_left(self.deadlines, moment)
 
+    @property
+    def rows(self) -> int:
+        """Rows of all."""
+        return self.rows_before[-1]
+
+    def all_before(self, end: float, max_rows: int) -> bool:
+        """Whether all of them fit into one batch that ends at that moment."""
+        return 0 < self.rows <= max_rows and self.deadlines[0] >= end
+
     def rows_from(self, place: int) -> int:
         """Rows of all from `place` on."""
         return self.rows_before[-1] - self.rows_before[place]
 
 
-def best_rows(queue: Queue, start: float, times: Times, max_rows: int, coming: Coming = NOBODY) -> int:
+def best_rows(queue: Queue, start: float, times: Times, max_rows: int, coming: Coming | None = None) -> int:
     """Rows of the batch, begun at `start`, that answers the most rows in time; 0 when none can.
 
     Those who are `coming` before `start` count as well.
     """
+    if coming is None and queue.all_before(start + times.tail(queue.rows), max_rows):
+        return queue.rows
     best, found = 0.0, 0
     for rows in range(1, max_rows + 1):
         end = start + times.likely(rows)
         likely = queue.late(end)
-        if queue.rows_from(likely) + coming.rows(start, end) <= best:
+        more = coming.rows(start, end) if coming else 0.0
+        if queue.rows_from(likely) + more <= best:
             break
         end = start + times.tail(rows)
         sure = queue.late(end)
-        answered = min(float(rows), queue.rows_from(sure) + coming.rows(start, end))
+        more = coming.rows(start, end) if coming else 0.0
+        answered = min(float(rows), queue.rows_from(sure) + more)
         for place in range(sure - 1, likely - 1, -1):
             ask = queue.asks[place]
             if answered + ask.rows > rows:
@@ -145,7 +159,7 @@ def first(queue: Queue, start: float, times: Times) -> list[Ask]:
     return [min(able, key=attrgetter("turn"))] if able else []
 
 
-def hopeless(asks: Sequence[Ask], start: float, times: Times, max_rows: int, coming: Coming = NOBODY) -> list[Ask]:
+def hopeless(asks: Sequence[Ask], start: float, times: Times, max_rows: int, coming: Coming) -> list[Ask]:
     """Those of `asks` (sorted by deadline) that no batch will answer in time when a device is free at `start`.
 
     While the device keeps up with those who are `coming`, only those are named for whom it is certain: later
@@ -159,8 +173,7 @@ def hopeless(asks: Sequence[Ask], start: float, times: Times, max_rows: int, com
         if not left:
             break
         queue = Queue.of(left)
-        fits = queue.rows_before[-1] <= max_rows and left[0].deadline >= start + times.likely(queue.rows_before[-1])
-        if fits and not coming.outruns(max_rows, times) and 2 * times.likely(max_rows) <= coming.patience:
+        if queue.all_before(start + times.likely(queue.rows), max_rows) and coming.can_wait(max_rows, times):
             break  # as below, found out at less cost
         rows = max(1, best_rows(queue, start, times, max_rows, coming))
         if not coming.outruns(rows, times):

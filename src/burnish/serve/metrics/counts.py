@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prometheus_client import Counter
+
 from burnish.serve.ask import Refusal
 from burnish.serve.batch import Batch
 from burnish.serve.metrics.metrics import Metrics
@@ -74,10 +76,14 @@ class RolloutCounts(RolloutObserver):
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._routed: dict[tuple[str, Route], Counter] = {}
 
     def routed(self, model: str, route: Route) -> None:
         """See `RolloutObserver.routed`."""
-        self._metrics.routed.labels(model, route.version, route.why.value).inc()
+        count = self._routed.get((model, route))
+        if count is None:
+            count = self._routed[model, route] = self._metrics.routed.labels(model, route.version, route.why.value)
+        count.inc()
 
     def compared(self, model: str, version: str, differing: float) -> None:
         """See `RolloutObserver.compared`."""
