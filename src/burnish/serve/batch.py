@@ -20,13 +20,17 @@ class Limits(Noun):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests that run together as `bucket`, smaller ones padded. `expected_s` is the likely time of the profile."""
+    """Requests that run together as `bucket`, smaller ones padded. `expected_s` is the likely time of the profile.
+
+    A `trial` is run although it seems to come too late, to see whether it does.
+    """
 
     id: int
     bucket: Hashable
     asks: tuple[Ask, ...]
     started: float
     expected_s: float
+    trial: bool = False
 
     @property
     def rows(self) -> int:

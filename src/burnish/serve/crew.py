@@ -14,7 +14,7 @@ from burnish.serve.cores import Cores
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.observer import Observer
 from burnish.serve.pending import Pending, RunFailed
-from burnish.serve.shapes import Arrays, Bucket
+from burnish.serve.shapes import Bucket
 
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
@@ -23,8 +23,8 @@ _PAUSE_S = 1.0
 class Owner(Protocol):
     """Whom the workers work for."""
 
-    def give(self, members: Sequence[Pending], outputs: Arrays) -> None:
-        """A batch was run. The outputs are valid until this returns."""
+    def give(self, members: Sequence[Pending], ran: Ran) -> None:
+        """A batch was run. Its outputs are valid until this returns."""
 
     def bucket(self, member: Pending) -> Bucket:
         """The shape that a request has when it is run alone."""
@@ -90,7 +90,7 @@ class Crew:
         told(ran)
         self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         if not ran.error:
-            self._owner.give(members, ran.outputs)
+            self._owner.give(members, ran)
         elif len(members) == 1 and not ran.died:
             _fail(members[0], ran)
         self._go_on(lane, [member for member in members if not member.over], ran)
@@ -118,7 +118,7 @@ class Crew:
         if ran.error:
             _fail(member, ran)
         else:
-            self._owner.give([member], ran.outputs)
+            self._owner.give([member], ran)
         self._go_on(lane, rest, ran)
 
     def _lost(self, lane: Lane) -> None:

@@ -62,6 +62,7 @@ class Engine:
         self._waiting: dict[int, Pending] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._draining = False
         self._place = place(self.manifest, threads)
         self._memory = Memory(self._place, self.profile)
@@ -107,7 +108,7 @@ class Engine:
             raise Refused(refusal)
         waiting = Pending(ask, inputs, self.shapes.sizes(inputs), asyncio.get_running_loop().create_future())
         self._waiting[ask.id] = waiting
-        self._turn()
+        self._turn_soon()
         try:
             outputs = await waiting.answer
         except asyncio.CancelledError:
@@ -137,9 +138,13 @@ class Engine:
         self._crew.stop()
         self._give_up()
 
-    def give(self, members: Sequence[Pending], outputs: Arrays) -> None:
+    def give(self, members: Sequence[Pending], ran: Ran) -> None:
         """See `Owner.give`."""
-        scatter(members, outputs, self.shapes, self._lag)
+
+        def written() -> None:
+            self._lag.add(time.monotonic() - ran.ended)
+
+        scatter(members, ran.outputs, self.shapes, written)
 
     def bucket(self, member: Pending) -> Bucket:
         """See `Owner.bucket`."""
@@ -172,11 +177,19 @@ class Engine:
         """Process ids of the workers."""
         return [lane.pid for lane in self._crew.lanes]
 
+    def _turn_soon(self) -> None:
+        """Once for all who arrive in one round of the event loop: they share a batch, and are planned for together."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._turn)
+
     def _turn(self) -> None:
         """Carry out what the scheduler says now, and come back when it wants to be asked again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         now = time.monotonic()
         step = self.scheduler.step(now, idle=self._crew.idle)
         self._refuse(step.refused)
@@ -193,7 +206,7 @@ class Engine:
         self._crew.run(bucket, members, partial(self._ran, batch))
 
     def _ran(self, batch: Batch, ran: Ran) -> None:
-        self.scheduler.finished(batch, time.monotonic(), learn=not ran.error)
+        self.scheduler.finished(batch, max(batch.started, ran.ended), learn=not ran.error)
         self.observer.ran(batch, ran.busy_s, failed=bool(ran.error))
 
     def _refuse(self, refusals: list[Refusal]) -> None:

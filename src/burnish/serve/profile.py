@@ -112,6 +112,11 @@ class Profile:
             del self._curves[next(iter(self._curves))]
         curve.add(min(rows, self.max_rows), seconds)
 
+    def forget(self, bucket: Hashable) -> None:
+        """Nothing is known of a bucket any more."""
+        self._curves.pop(bucket, None)
+        self._earlier.pop(str(bucket), None)
+
     def of(self, bucket: Hashable) -> Curve:
         """What is known of a bucket; one never seen borrows the slowest curve."""
         curve = self._curve(bucket)

@@ -16,6 +16,13 @@ from burnish.serve.plan import Coming, Queue, choose, first, hopeless
 from burnish.serve.profile import Curve, Profile
 from burnish.serve.queues import Queues
 
+_TRY_S = 1.0
+"""So long nobody of a bucket could be answered in time, and no batch of it came back: then one is tried all the same.
+What the profile knows may be from a bad moment, and where nothing runs it would never learn better."""
+
+_BARRED = 256
+"""Buckets for which that is known."""
+
 _SHORTEST_S = 5e-5
 """A hold shorter than this is not worth a timer."""
 
@@ -34,6 +41,7 @@ class Scheduler:
         self._queues = Queues()
         self._running: dict[int, Batch] = {}
         self._gaps = Gaps()
+        self._barred: dict[Hashable, float] = {}
         self._next = 0
 
     @property
@@ -64,7 +72,10 @@ class Scheduler:
         """A batch came back; `learn` its time, unless it failed."""
         del self._running[batch.id]
         self._queues.used(batch.bucket, now - batch.started)
+        self._barred.pop(batch.bucket, None)
         if learn:
+            if batch.trial:
+                self.profile.forget(batch.bucket)
             self.profile.observe(batch.bucket, batch.rows, now - batch.started)
 
     def step(self, now: float, *, idle: int) -> Step:
@@ -88,7 +99,11 @@ class Scheduler:
         waiting = Queue.of(queue)
         asks = choose(waiting, now, times, self.limits.max_batch) if self.share else first(waiting, now, times)
         if not asks:
-            self._refuse(list(queue), now, step)
+            if now - self._barred.setdefault(bucket, now) >= _TRY_S:
+                self._begin(bucket, queue[-1:], now, step, trial=True)
+            elif len(self._barred) > _BARRED:
+                del self._barred[next(iter(self._barred))]
+            self._refuse(self._queues.buckets.get(bucket, ()), now, step)
             return
         if self.share and len(self._queues.buckets) > 1 and len(asks) < self.limits.max_batch:
             together = padded(bucket, asks, self._queues.buckets, self.fits, self.profile, now, self.limits.max_batch)
@@ -102,10 +117,10 @@ class Scheduler:
             return
         self._begin(bucket, asks, now, step)
 
-    def _begin(self, bucket: Hashable, asks: Sequence[Ask], now: float, step: Step) -> None:
+    def _begin(self, bucket: Hashable, asks: Sequence[Ask], now: float, step: Step, *, trial: bool = False) -> None:
         self._queues.remove(asks)
         expected_s = self.profile.of(bucket).likely(sum(ask.rows for ask in asks))
-        batch = Batch(self._next, bucket, tuple(asks), now, expected_s)
+        batch = Batch(self._next, bucket, tuple(asks), now, expected_s, trial)
         self._next += 1
         self._running[batch.id] = batch
         step.run.append(batch)
