@@ -24,9 +24,10 @@ from _lib.policies import POLICIES, answered_in_time
 
 from burnish.core.machine import fingerprint
 from burnish.serve.ask import Ask
+from burnish.serve.batch import Limits
 from burnish.serve.load import arrivals
 from burnish.serve.profile import Profile, tail
-from burnish.serve.scheduler import Limits, Scheduler
+from burnish.serve.scheduler import Scheduler
 from burnish.serve.simulate import Story, play
 
 _STEPS = 9

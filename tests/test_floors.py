@@ -42,7 +42,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "orjson": "serve/protocol/rest.py",
     "psutil": "core/machine.py",
     "pyarrow": "data/tables/",
-    "prometheus_client": "serve/metrics.py",
+    "prometheus_client": "serve/metrics/",
     "pydantic": "core/noun.py",
     "ray": "serve/on_ray.py",
     "rich": "cli/console.py",
@@ -52,7 +52,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
     "typer": "cli/main.py cli/data_app.py cli/train_app.py",
-    "uvicorn": "serve/http/server.py",
+    "uvicorn": "serve/http/connection.py serve/http/server.py",
     "uvloop": "serve/run.py",
     "yaml": "core/yaml_file.py",
 }

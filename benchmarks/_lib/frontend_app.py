@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
-from burnish.serve.metrics import Metrics
+from burnish.serve.metrics.counts import VersionCounts
+from burnish.serve.metrics.metrics import Metrics
 from burnish.serve.room import Room
-from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
 
@@ -21,7 +22,7 @@ class Application:
         folder, metrics = Path(os.environ["FRONTEND_ARTIFACT"]), Metrics(None)
 
         def make(model: str, version: str, folder: Path) -> Engine:
-            return Engine(folder, Limits(), target_s=30.0, threads=1, watch=metrics.watch(model, version))
+            return Engine(folder, Limits(), target_s=30.0, threads=1, observer=VersionCounts(metrics, model, version))
 
         self.service = Service(lambda: {"model": {"1": folder}}, make)
         self._app = App(self.service, max_body=1 << 20, room=Room(1 << 30))

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
 from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
-from burnish.serve.metrics import Metrics
+from burnish.serve.metrics.counts import RolloutCounts, VersionCounts
+from burnish.serve.metrics.metrics import Metrics
 from burnish.serve.protocol.rest import parse_request
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.room import Room
-from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
 
@@ -61,9 +62,9 @@ def with_app(artifact, body, *, versions=("1",), keys=None, **limits):
 
         def make(model, version, folder):
             settings = Limits(**{"max_batch": 4, **limits})
-            return Engine(folder, settings, target_s=30.0, threads=1, watch=metrics.watch(model, version))
+            return Engine(folder, settings, target_s=30.0, threads=1, observer=VersionCounts(metrics, model, version))
 
-        rollouts = Rollouts(make, metrics.watch_rollouts())
+        rollouts = Rollouts(make, RolloutCounts(metrics))
         service = Service(lambda: {"tiny": dict.fromkeys(versions, artifact)}, make, rollouts)
         metrics.show_versions(service.index)
         await service.start()
@@ -288,7 +289,7 @@ def test_much_json_is_read_beside_the_event_loop(artifact, images, monkeypatch):
         seen.append(threading.current_thread() is threading.main_thread())
         return parse_request(body, header_length)
 
-    monkeypatch.setattr("burnish.serve.http.app.parse_request", parse)
+    monkeypatch.setattr("burnish.serve.http.inference.parse_request", parse)
 
     async def body(call):
         for padding in (0, 70_000):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import pytest
 
 from burnish.core.errors import ArtifactError
 from burnish.serve.ask import Reason
+from burnish.serve.batch import Limits
 from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine
 from burnish.serve.lane import Lane, Ran
+from burnish.serve.observer import Broadcast, Observer
 from burnish.serve.pending import Refused, RunFailed
-from burnish.serve.scheduler import Limits
-from burnish.serve.watch import Watch, Watches
 
 
 def on(
@@ -25,13 +26,13 @@ def on(
     body: Callable[[Engine], Awaitable[Any]],
     *,
     target_s: float = 30.0,
-    watch: Watch | None = None,
+    observer: Observer | None = None,
     **limits: Any,
 ) -> Any:
     """Run `body` with a started engine."""
 
     async def run() -> Any:
-        engine = Engine(artifact, Limits(**{"max_batch": 4, **limits}), target_s=target_s, threads=1, watch=watch)
+        engine = Engine(artifact, Limits(**{"max_batch": 4, **limits}), target_s=target_s, threads=1, observer=observer)
         await engine.start()
         try:
             return await body(engine)
@@ -44,7 +45,7 @@ def on(
 def test_requests_that_come_together_share_batches_and_get_their_own_rows(artifact, images, scores):
     async def body(engine):
         answers = await asyncio.gather(*(engine.infer({"image": images[i : i + 1]}) for i in range(16)))
-        return [answer["scores"] for answer in answers], engine.tally.to_dict()
+        return [answer["scores"] for answer in answers], engine.statistics.to_dict()
 
     found, counts = on(artifact, body)
     np.testing.assert_allclose(np.concatenate(found), scores, rtol=1e-4, atol=1e-5)
@@ -93,7 +94,7 @@ def test_a_request_that_cannot_be_answered_in_time_is_refused_with_the_reason(ar
     async def body(engine):
         with pytest.raises(Refused) as caught:
             await engine.infer({"image": images[:1]}, timeout_s=1e-6)
-        return caught.value.refusal.reason, engine.tally.fail.count
+        return caught.value.refusal.reason, engine.statistics.fail.count
 
     reason, failures = on(artifact, body)
     assert reason in (Reason.LATE, Reason.EXPIRED)
@@ -122,6 +123,22 @@ def test_one_that_breaks_the_model_does_not_spoil_its_neighbours(artifact, image
         np.testing.assert_allclose(answer["scores"], scores[number : number + 1], rtol=1e-4, atol=1e-5)
 
 
+def test_a_batch_has_taken_as_long_as_its_worker_says_whenever_it_is_heard(artifact, images, monkeypatch, tmp_path):
+    monkeypatch.setenv("BURNISH_CACHE", str(tmp_path))  # what it learns is for this test alone
+    whole = Lane.run
+
+    def stamped(lane, bucket, parts, done):
+        whole(lane, bucket, parts, lambda ran: done(replace(ran, ended=ran.ended + 500.0)))
+
+    async def body(engine):
+        monkeypatch.setattr(Lane, "run", stamped)
+        await engine.infer({"image": images[:3]})
+        return engine.profile.observed()
+
+    (times,) = (item.seconds for item in on(artifact, body) if item.rows == 3)
+    assert max(times) >= 500.0
+
+
 def test_the_most_urgent_answer_of_a_batch_comes_first(artifact, images, scores):
     async def body(engine):
         order = []
@@ -136,7 +153,7 @@ def test_the_most_urgent_answer_of_a_batch_comes_first(artifact, images, scores)
 
     order, answers = on(artifact, body)
     np.testing.assert_allclose(answers, scores[:4], rtol=1e-4, atol=1e-5)
-    assert order[-3:] == [3, 2, 1]  # the first one found the device idle and went alone
+    assert order == [3, 2, 1, 0]  # they arrived in one round of the loop and share a batch
 
 
 def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact, images, scores):
@@ -187,13 +204,13 @@ def test_a_cancelled_request_leaves_the_queue(artifact, images):
         await asyncio.sleep(0)
         tasks[2].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return engine.tally.rows, engine.scheduler.waiting
+        return engine.statistics.rows, engine.scheduler.waiting
 
     assert on(artifact, body) == (8, 0)
 
 
 def test_one_whose_client_goes_while_its_batch_runs_is_counted_once(artifact, images):
-    class Heard(Watch):
+    class Heard(Observer):
         def __init__(self):
             self.reasons = []
 
@@ -202,9 +219,10 @@ def test_one_whose_client_goes_while_its_batch_runs_is_counted_once(artifact, im
 
     async def body(engine):
         heard = Heard()
-        engine.watch = Watches([engine.tally, heard])
+        engine.observer = Broadcast([engine.statistics, heard])
         running, refused = (asyncio.ensure_future(engine.infer({"image": images[:4]})) for _ in range(2))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # both have arrived
+        await asyncio.sleep(0)  # and were planned
         assert [len(batch.asks) for batch in engine.scheduler.running] == [1]
         running.cancel()
         waiting = next(found for found in engine._waiting.values() if found.ask.id == 1)
@@ -212,7 +230,7 @@ def test_one_whose_client_goes_while_its_batch_runs_is_counted_once(artifact, im
         assert waiting.answer.done()
         refused.cancel()
         found = await asyncio.gather(running, refused, return_exceptions=True)
-        return heard.reasons, [type(error) for error in found], engine.tally.fail.count
+        return heard.reasons, [type(error) for error in found], engine.statistics.fail.count
 
     reasons, errors, failures = on(artifact, body)
     assert reasons == [Reason.CANCELLED, Reason.CANCELLED] and failures == 2
@@ -220,7 +238,7 @@ def test_one_whose_client_goes_while_its_batch_runs_is_counted_once(artifact, im
 
 
 def test_padding_and_the_time_of_workers_are_told(artifact, images):
-    class Heard(Watch):
+    class Heard(Observer):
         def __init__(self):
             self.filled_, self.worked_ = [], []
 
@@ -231,7 +249,7 @@ def test_padding_and_the_time_of_workers_are_told(artifact, images):
             self.worked_.append((instance, held_s, ran_s))
 
     heard = Heard()
-    on(artifact, lambda engine: engine.infer({"image": images[:2]}), watch=heard)
+    on(artifact, lambda engine: engine.infer({"image": images[:2]}), observer=heard)
     ((instance, held, ran),) = heard.worked_
     assert heard.filled_ == [(2 * 3 * 12 * 12, 2 * 3 * 12 * 12)]
     assert instance == 0 and 0 < ran < held

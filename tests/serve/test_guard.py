@@ -8,9 +8,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from burnish.serve.http.connection import Guarded
 from burnish.serve.http.door import Door
 from burnish.serve.http.patience import Patience, Progress, Stage
-from burnish.serve.http.server import Guarded
 
 PATIENCE = Patience(idle_s=60, head_s=10, grace_s=20, bytes_per_s=1000)
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.serve.ask import Ask
-from burnish.serve.plan import Queue, best_rows, choose, hopeless
+from burnish.serve.plan import Coming, Queue, best_rows, choose, hopeless
 
 deadlines = st.lists(st.floats(0.0, 10.0), min_size=0, max_size=20).map(sorted)
 costs = st.tuples(st.floats(0.01, 3.0), st.floats(0.0, 0.5))
@@ -43,7 +43,7 @@ def test_a_batch_is_the_largest_that_can_be_answered_in_time(found, cost, most):
 def test_the_hopeless_cannot_be_answered_in_time_and_the_others_have_a_batch(found, cost, most):
     times = Line(cost)
     everyone = asks(found)
-    doomed = {ask.id for ask in hopeless(everyone, 0.0, times, most, rate=1e9)}
+    doomed = {ask.id for ask in hopeless(everyone, 0.0, times, most, Coming(0.0, 1e9, 1.0))}
     left = [ask for ask in everyone if ask.id not in doomed]
     start, served, batches = 0.0, 0, 0
     while left:
@@ -83,10 +83,25 @@ def test_rows_fill_a_batch_and_what_does_not_fit_stays():
 
 
 def test_expected_arrivals_make_the_next_batch_larger():
-    queue = Queue.of(asks([1.0, 2.0]))
+    queue = Queue.of(asks([3.0, 4.0]))
     times = Line((1.0, 0.25))
-    assert best_rows(queue, 0.0, times, 8) == 1
-    assert best_rows(queue, 0.0, times, 8, coming=3.0) == 4
+    assert best_rows(queue, 2.0, times, 8) == 1
+    assert best_rows(queue, 2.0, times, 8, Coming(now=0.0, rate=8.0, patience=10.0)) == 8
+    assert best_rows(queue, 2.0, times, 8, Coming(now=0.0, rate=8.0, patience=1.0)) == 1, "who comes has no time either"
+
+
+def test_fewer_are_counted_on_than_expected():
+    coming = Coming(now=0.0, rate=4.0, patience=10.0)
+    assert coming.rows(4.0, 5.0) == 16 - 1.5 * 4
+    assert coming.rows(4.0, 13.0) == 4 - 1.5 * 2, "those that come before 3.0 have no deadline behind 13.0"
+    assert coming.rows(0.1, 1.0) == 0.0
+
+
+def test_who_will_stand_in_the_way_of_a_larger_batch_is_told_before_it_begins():
+    times, waiting = Line((1.0, 0.1)), asks([3.15, 4.5, 4.6])
+    assert hopeless(waiting, 2.0, times, 16, Coming(now=1.0, rate=0.5, patience=3.0)) == []
+    doomed = hopeless(waiting, 2.0, times, 16, Coming(now=1.0, rate=40.0, patience=3.0))
+    assert [ask.id for ask in doomed] == [0]
 
 
 def test_those_who_may_be_late_come_last_but_are_not_left_out():
@@ -95,4 +110,4 @@ def test_those_who_may_be_late_come_last_but_are_not_left_out():
     assert [ask.id for ask in choose(Queue.of([risky, *safe]), 0.0, times, 8)] == [1, 2, 0]
     assert [ask.id for ask in choose(Queue.of([risky, *safe]), 0.0, times, 2)] == [1, 2]
     assert choose(Queue.of([risky]), 0.0, times, 8) == [risky]
-    assert hopeless([risky], 0.0, times, 8, rate=1e9) == []
+    assert hopeless([risky], 0.0, times, 8, Coming(0.0, 1e9, 1.0)) == []

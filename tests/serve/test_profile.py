@@ -103,3 +103,12 @@ def test_buckets_that_nobody_uses_are_forgotten_first():
         profile.observe("kept", 1, 0.5)
     assert profile.of("kept").tail(1) == 0.5
     assert len(profile.observed()) <= 256
+
+
+def test_what_is_forgotten_is_learned_anew():
+    profile = Profile(4)
+    profile.observe("a", 1, 9.0)
+    profile.forget("a")
+    assert not profile.knows("a")
+    profile.observe("a", 1, 0.5)
+    assert profile.of("a").likely(1) == 0.5

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from burnish.serve.batch import Limits
 from burnish.serve.keys import Keys
 from burnish.serve.replica import Replica
 from burnish.serve.run import Options
-from burnish.serve.scheduler import Limits
 
 OPTIONS = Options(threads=1, limits=Limits(max_batch=2))
 

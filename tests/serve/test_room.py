@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException
 from burnish.serve.grpc.server import start_server
 from burnish.serve.http.app import App
 from burnish.serve.keys import Keys
-from burnish.serve.metrics import Metrics
+from burnish.serve.metrics.metrics import Metrics
 from burnish.serve.protocol.messages import ProtocolError
 from burnish.serve.room import Room
 from tests.serve.rollout.test_rollouts import repository, serving

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from burnish.core.errors import ArtifactError, RecipeError
+from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.repository import find_models
-from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,26 +40,32 @@ def check_inputs(inputs: Arrays, signature: Signature) -> dict[str, int]:
 
 
 def _check_array(array: NDArray[np.generic], spec: TensorSpec, sizes: dict[str, int]) -> None:
-    if array.dtype.name != spec.dtype:
+    if _name(array.dtype) != spec.dtype:
         raise BadRequest(
             f"input {spec.name!r} is {array.dtype.name}, expected {spec.dtype}",
             help=f"convert it with .astype({spec.dtype!r})",
         )
-    found = "(" + ", ".join(map(str, array.shape)) + ")"
-    wrong = BadRequest(f"input {spec.name!r} has the shape {found}, expected {_shape(spec)}")
     if array.ndim != len(spec.shape):
-        wrong.help = "add or remove dimensions; the first one is the batch"
-        raise wrong
+        raise _wrong_shape(array, spec, help="add or remove dimensions; the first one is the batch")
     for size, dim in zip(array.shape, spec.shape, strict=True):
         if isinstance(dim, int):
             if size != dim:
-                raise wrong
+                raise _wrong_shape(array, spec)
         elif size == 0:
-            wrong.why = f"{dim} is 0"
-            raise wrong
+            raise _wrong_shape(array, spec, why=f"{dim} is 0")
         elif sizes.setdefault(dim, size) != size:
-            wrong.why = f"{dim} is {sizes[dim]} in an earlier input"
-            raise wrong
+            raise _wrong_shape(array, spec, why=f"{dim} is {sizes[dim]} in an earlier input")
+
+
+@lru_cache(64)
+def _name(dtype: np.dtype[np.generic]) -> str:
+    """numpy makes it anew every time, which takes longer than all other checks together."""
+    return dtype.name
+
+
+def _wrong_shape(array: NDArray[np.generic], spec: TensorSpec, *, why: str = "", help: str = "") -> BadRequest:
+    found = "(" + ", ".join(map(str, array.shape)) + ")"
+    return BadRequest(f"input {spec.name!r} has the shape {found}, expected {_shape(spec)}", why=why, help=help)
 
 
 def _shape(spec: TensorSpec) -> str:

@@ -12,9 +12,9 @@ from typing import Protocol
 from burnish.core.errors import ArtifactError
 from burnish.serve.cores import Cores
 from burnish.serve.lane import Lane, Ran
+from burnish.serve.observer import Observer
 from burnish.serve.pending import Pending, RunFailed
-from burnish.serve.shapes import Arrays, Bucket
-from burnish.serve.watch import Watch
+from burnish.serve.shapes import Bucket
 
 _PAUSE_S = 1.0
 """Between two tries to start a worker anew."""
@@ -23,8 +23,8 @@ _PAUSE_S = 1.0
 class Owner(Protocol):
     """Whom the workers work for."""
 
-    def give(self, members: Sequence[Pending], outputs: Arrays) -> None:
-        """A batch was run. The outputs are valid until this returns."""
+    def give(self, members: Sequence[Pending], ran: Ran) -> None:
+        """A batch was run. Its outputs are valid until this returns."""
 
     def bucket(self, member: Pending) -> Bucket:
         """The shape that a request has when it is run alone."""
@@ -42,12 +42,12 @@ class Owner(Protocol):
 class Crew:
     """`instances` worker processes, each on its cores. `start` before the first `run`, `stop` in the end."""
 
-    def __init__(self, folder: Path, threads: int, cores: Cores, owner: Owner, watch: Watch) -> None:
+    def __init__(self, folder: Path, threads: int, cores: Cores, owner: Owner, observer: Observer) -> None:
         self._folder = folder
         self._threads = threads
         self._cores = cores
         self._owner = owner
-        self._watch = watch
+        self._observer = observer
         self._idle: list[Lane] = []
         self._restarts: set[asyncio.Task[None]] = set()
         self.lanes: list[Lane] = []
@@ -88,9 +88,9 @@ class Crew:
 
     def _ran(self, lane: Lane, members: list[Pending], told: Callable[[Ran], None], ran: Ran) -> None:
         told(ran)
-        self._watch.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
+        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         if not ran.error:
-            self._owner.give(members, ran.outputs)
+            self._owner.give(members, ran)
         elif len(members) == 1 and not ran.died:
             _fail(members[0], ran)
         self._go_on(lane, [member for member in members if not member.over], ran)
@@ -114,11 +114,11 @@ class Crew:
         self._owner.freed()
 
     def _ran_alone(self, lane: Lane, member: Pending, rest: list[Pending], ran: Ran) -> None:
-        self._watch.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
+        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         if ran.error:
             _fail(member, ran)
         else:
-            self._owner.give([member], ran.outputs)
+            self._owner.give([member], ran)
         self._go_on(lane, rest, ran)
 
     def _lost(self, lane: Lane) -> None:
@@ -137,7 +137,7 @@ class Crew:
                     self._owner.stranded()
                 await asyncio.sleep(_PAUSE_S)
 
-        self._watch.restarted()
+        self._observer.restarted()
         task = asyncio.get_running_loop().create_task(again())
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)

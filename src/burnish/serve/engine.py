@@ -15,20 +15,20 @@ from typing import cast
 
 from burnish.artifact.load import read_manifest
 from burnish.serve.ask import Ask, Reason, Refusal
+from burnish.serve.batch import Batch, Limits
 from burnish.serve.cores import Cores
 from burnish.serve.crew import Crew
 from burnish.serve.lag import Lag
 from burnish.serve.lane import Ran
-from burnish.serve.memory import place, recall, remember
+from burnish.serve.memory import Memory, place, recall
+from burnish.serve.observer import Broadcast, Observer
 from burnish.serve.pending import Pending, Refused, RunFailed, Stopped, scatter
 from burnish.serve.profile import Profile
 from burnish.serve.protocol.messages import Array
 from burnish.serve.rehearsal import rehearse
-from burnish.serve.scheduler import Batch, Limits, Scheduler
+from burnish.serve.scheduler import Scheduler
 from burnish.serve.shapes import Arrays, Bucket, Shapes
-from burnish.serve.watch import Tally, Watch, Watches
-
-_KEEP_S = 30.0
+from burnish.serve.statistics import Statistics
 
 
 class Engine:
@@ -44,7 +44,7 @@ class Engine:
         *,
         target_s: float,
         threads: int | None = None,
-        watch: Watch | None = None,
+        observer: Observer | None = None,
         cores: Cores | None = None,
     ) -> None:
         self.folder = folder
@@ -54,17 +54,18 @@ class Engine:
         self.profile = Profile(limits.max_batch)
         self.scheduler = Scheduler(self.profile, limits)
         self.shapes = Shapes(self.manifest.signature)
-        self.tally = Tally()
-        self.watch = Watches([self.tally, *([watch] if watch else [])])
+        self.statistics = Statistics()
+        self.observer = Broadcast([self.statistics, *([observer] if observer else [])])
         self._lag = Lag()
         threads = threads or self.manifest.threads
-        self._crew = Crew(folder, threads, cores or Cores(()), owner=self, watch=self.watch)
+        self._crew = Crew(folder, threads, cores or Cores(()), owner=self, observer=self.observer)
         self._waiting: dict[int, Pending] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._draining = False
-        self._memory = place(self.manifest, threads)
-        self._keeping: asyncio.Task[None] | None = None
+        self._place = place(self.manifest, threads)
+        self._memory = Memory(self._place, self.profile)
         self.alone = ""
 
     async def start(self) -> None:
@@ -78,17 +79,11 @@ class Engine:
         self.shapes, self.alone = found.shapes, found.alone
         self.scheduler.fits = found.shapes.fits
         self.scheduler.share = not found.alone
-        recall(self._memory, self.profile)
+        recall(self._place, self.profile)
         for bucket, rows, seconds in found.times:
             self.profile.observe(bucket, rows, seconds)
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        self._memory.start()
         self._crew.open()
-
-    async def _keep(self) -> None:
-        """Write down what was learned, every half minute."""
-        while True:
-            await asyncio.sleep(_KEEP_S)
-            remember(self._memory, self.profile)
 
     async def infer(self, inputs: Arrays, *, timeout_s: float = 0.0, level: int = 0) -> dict[str, Array]:
         """Outputs for one request. Raises `Refused`, `RunFailed`, `Stopped`.
@@ -109,11 +104,11 @@ class Engine:
         self._next += 1
         refusal = self.scheduler.arrive(ask, now)
         if refusal is not None:
-            self.watch.refused(refusal)
+            self.observer.refused(refusal)
             raise Refused(refusal)
         waiting = Pending(ask, inputs, self.shapes.sizes(inputs), asyncio.get_running_loop().create_future())
         self._waiting[ask.id] = waiting
-        self._turn()
+        self._turn_soon()
         try:
             outputs = await waiting.answer
         except asyncio.CancelledError:
@@ -121,10 +116,10 @@ class Engine:
                 self._refuse(self.scheduler.cancel([ask.id]) or [Refusal(ask=ask, reason=Reason.CANCELLED)])
             raise
         except RunFailed:
-            self.watch.answered(time.monotonic() - now, failed=True)
+            self.observer.answered(time.monotonic() - now, failed=True)
             raise
         else:
-            self.watch.answered(time.monotonic() - now, failed=False)
+            self.observer.answered(time.monotonic() - now, failed=False)
             if waiting.probe is not None:
                 waiting.probe()
             return outputs
@@ -139,15 +134,17 @@ class Engine:
             await asyncio.sleep(0.005)
         if self._timer is not None:
             self._timer.cancel()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            remember(self._memory, self.profile)
+        self._memory.stop()
         self._crew.stop()
         self._give_up()
 
-    def give(self, members: Sequence[Pending], outputs: Arrays) -> None:
+    def give(self, members: Sequence[Pending], ran: Ran) -> None:
         """See `Owner.give`."""
-        scatter(members, outputs, self.shapes, self._lag)
+
+        def written() -> None:
+            self._lag.add(time.monotonic() - ran.ended)
+
+        scatter(members, ran.outputs, self.shapes, written)
 
     def bucket(self, member: Pending) -> Bucket:
         """See `Owner.bucket`."""
@@ -180,11 +177,19 @@ class Engine:
         """Process ids of the workers."""
         return [lane.pid for lane in self._crew.lanes]
 
+    def _turn_soon(self) -> None:
+        """Once for all who arrive in one round of the event loop: they share a batch, and are planned for together."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._turn)
+
     def _turn(self) -> None:
         """Carry out what the scheduler says now, and come back when it wants to be asked again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         now = time.monotonic()
         step = self.scheduler.step(now, idle=self._crew.idle)
         self._refuse(step.refused)
@@ -197,16 +202,16 @@ class Engine:
         members = [self._waiting[ask.id] for ask in batch.asks]
         bucket = cast(Bucket, batch.bucket)
         places = batch.rows * sum(math.prod(shape) for _, shape in bucket)
-        self.watch.filled(sum(array.size for member in members for array in member.inputs.values()), places)
+        self.observer.filled(sum(array.size for member in members for array in member.inputs.values()), places)
         self._crew.run(bucket, members, partial(self._ran, batch))
 
     def _ran(self, batch: Batch, ran: Ran) -> None:
-        self.scheduler.finished(batch, time.monotonic(), learn=not ran.error)
-        self.watch.ran(batch, ran.busy_s, failed=bool(ran.error))
+        self.scheduler.finished(batch, max(batch.started, ran.ended), learn=not ran.error)
+        self.observer.ran(batch, ran.busy_s, failed=bool(ran.error))
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:
-            self.watch.refused(refusal)
+            self.observer.refused(refusal)
             waiting = self._waiting.get(refusal.ask.id)
             if waiting is not None:
                 waiting.fail(Refused(refusal))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ Parts = Mapping[str, Sequence[Array]]
 class Ran:
     """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong.
 
-    `seconds` is the model's own time, `busy_s` that from the sent batch to the heard answer.
+    `seconds` is the model's own time, `busy_s` that from the sent batch to the heard answer. `ended` is when the worker
+    was done, on the monotonic clock that all processes share: an event loop with much to do hears of it later.
     """
 
     outputs: Mapping[str, Array]
@@ -40,6 +41,7 @@ class Ran:
     busy_s: float = 0.0
     error: str = ""
     died: bool = False
+    ended: float = field(default_factory=time.monotonic)
 
 
 class Lane:
@@ -133,7 +135,7 @@ class Lane:
         if "error" in answer:
             self._tell(Ran({}, error=answer["error"]))
         elif "outputs" in answer:
-            self._tell(Ran(self._window.arrays(answer["outputs"]), answer["seconds"]))
+            self._tell(Ran(self._window.arrays(answer["outputs"]), answer["seconds"], ended=answer["ended"]))
         else:
             self._tell(Ran({}))
 

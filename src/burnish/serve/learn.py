@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.profile import Profile
-from burnish.serve.scheduler import Limits
 
 _TARGET_S = 30.0
 

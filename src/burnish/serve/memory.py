@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from burnish.core.errors import BurnishError
@@ -11,6 +12,8 @@ from burnish.core.manifest import Manifest
 from burnish.core.noun import Noun
 from burnish.data.locate import cache_folder
 from burnish.serve.profile import Observed, Profile
+
+_EVERY_S = 30.0
 
 
 class Learned(Noun):
@@ -41,3 +44,27 @@ def recall(path: Path, profile: Profile) -> bool:
     except (OSError, UnicodeDecodeError, BurnishError):
         return False
     return True
+
+
+class Memory:
+    """Keeps a profile on disk from `start` to `stop`."""
+
+    def __init__(self, path: Path, profile: Profile) -> None:
+        self._path = path
+        self._profile = profile
+        self._writing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Write down what was learned every half minute."""
+        self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    def stop(self) -> None:
+        """Write it down for the last time, if it was started."""
+        if self._writing is not None:
+            self._writing.cancel()
+            remember(self._path, self._profile)
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            remember(self._path, self._profile)

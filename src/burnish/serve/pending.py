@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from burnish.core.errors import BurnishError
 from burnish.serve.ask import Ask, Refusal
-from burnish.serve.lag import Lag
 from burnish.serve.protocol.messages import Array
 from burnish.serve.shapes import Arrays, Shapes
 
@@ -58,8 +56,11 @@ class Pending:
             self.answer.set_exception(error)
 
 
-def scatter(members: Sequence[Pending], outputs: Arrays, shapes: Shapes, lag: Lag) -> None:
-    """Give everyone their rows, copied out of the shared memory; the most urgent answer is written first."""
+def scatter(members: Sequence[Pending], outputs: Arrays, shapes: Shapes, written: Callable[[], None]) -> None:
+    """Give everyone their rows, copied out of the shared memory; the most urgent answer is written first.
+
+    `written` is called when that one is on its socket: at the second one's turn, else in the next round of the loop.
+    """
     place = 0
     own: list[tuple[Pending, slice]] = []
     for member in members:
@@ -67,21 +68,10 @@ def scatter(members: Sequence[Pending], outputs: Arrays, shapes: Shapes, lag: La
         place += member.ask.rows
     own = [(member, rows) for member, rows in own if not member.over]
     own.sort(key=lambda item: item[0].ask.deadline)
-    if own:
-        _probe([member for member, _ in own], lag)
+    if len(own) > 1:
+        own[1][0].probe = written
+    elif own:
+        own[0][0].probe = partial(asyncio.get_running_loop().call_soon, written)
     for member, rows in own:
         found = {name: array[rows] for name, array in outputs.items()}
         member.answer.set_result(shapes.cut(found, member.sizes))
-
-
-def _probe(members: Sequence[Pending], lag: Lag) -> None:
-    """Learn how long the first answer takes to the socket: until the second one's turn, else the next round's."""
-    ready, loop = time.monotonic(), asyncio.get_running_loop()
-
-    def written() -> None:
-        lag.add(time.monotonic() - ready)
-
-    if len(members) > 1:
-        members[1].probe = written
-    else:
-        members[0].probe = partial(loop.call_soon, written)

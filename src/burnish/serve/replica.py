@@ -10,9 +10,10 @@ from typing import Any
 
 from burnish.core.errors import BurnishError
 from burnish.serve.engine import Engine
-from burnish.serve.http.app import App, Scope, Send
+from burnish.serve.http.app import App
 from burnish.serve.http.body import Receive
 from burnish.serve.http.pages import home, openapi
+from burnish.serve.http.reply import Scope, Send
 from burnish.serve.keys import Keys
 from burnish.serve.protocol.messages import ProtocolError
 from burnish.serve.repository import Models

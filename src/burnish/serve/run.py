@@ -13,6 +13,7 @@ import uvloop
 
 from burnish.core.errors import RecipeError
 from burnish.core.noun import Field, Noun
+from burnish.serve.batch import Limits
 from burnish.serve.cores import Cores
 from burnish.serve.engine import Engine
 from burnish.serve.grpc.server import start_server
@@ -22,13 +23,13 @@ from burnish.serve.http.pages import home, openapi
 from burnish.serve.http.patience import Patience
 from burnish.serve.http.server import Server
 from burnish.serve.keys import Keys
-from burnish.serve.metrics import Metrics
+from burnish.serve.metrics.counts import RolloutCounts, VersionCounts
+from burnish.serve.metrics.metrics import Metrics
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.rollouts import Rollouts
 from burnish.serve.rollout.settings import read_rollout
 from burnish.serve.rollout.standing import forget, place
 from burnish.serve.room import Room
-from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 from burnish.serve.settle import settle
 from burnish.serve.tls import Tls, read_tls
@@ -96,12 +97,12 @@ async def _serve(
     cores = Cores.of_machine()
 
     def make(model: str, version: str, folder: Path) -> Engine:
-        watch = metrics.watch(model, version, instances=options.limits.instances)
+        observer = VersionCounts(metrics, model, version, instances=options.limits.instances)
         return Engine(
-            folder, options.limits, target_s=options.target_s, threads=options.threads, watch=watch, cores=cores
+            folder, options.limits, target_s=options.target_s, threads=options.threads, observer=observer, cores=cores
         )
 
-    service = Service(partial(find_models, paths), make, Rollouts(make, metrics.watch_rollouts(), say, keep=True))
+    service = Service(partial(find_models, paths), make, Rollouts(make, RolloutCounts(metrics), say, keep=True))
     metrics.show_versions(service.index)
     say("starting")
     await service.start()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from burnish.serve.ask import Ask, Refusal
-from burnish.serve.scheduler import Batch, Scheduler
+from burnish.serve.batch import Batch
+from burnish.serve.scheduler import Scheduler
 
 _NEVER = float("inf")
 

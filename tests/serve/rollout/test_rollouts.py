@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from burnish.core.errors import RecipeError
+from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.lane import Lane, Ran
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.repository import find_models
 from burnish.serve.rollout.gate import Verdict
+from burnish.serve.rollout.observer import RolloutObserver
 from burnish.serve.rollout.record import Decision
 from burnish.serve.rollout.rollouts import Rollouts
-from burnish.serve.rollout.watch import RolloutWatch
-from burnish.serve.scheduler import Limits
 from burnish.serve.service import Service
 
 GATE = {"errors": 0.3, "late": 0.5, "disagreement": 0.3, "slow_ms": 5000.0, "min_requests": 20}
@@ -36,7 +36,7 @@ def make(_model, _version, folder):
     return Engine(folder, Limits(max_batch=4), target_s=30.0, threads=1)
 
 
-class Heard(RolloutWatch):
+class Heard(RolloutObserver):
     def __init__(self):
         self.routes, self.compares, self.drops = [], [], []
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 
 from burnish.core.errors import RecipeError
-from burnish.serve.grpc.messages import parse_request, render_answer
+from burnish.serve.grpc.calls import Call, Calls, Headers, whole
 from burnish.serve.grpc.schema import MESSAGES, SERVICE, decode
 from burnish.serve.keys import Keys
-from burnish.serve.protocol.datatypes import MAX_TEXT
 from burnish.serve.protocol.messages import ProtocolError
 from burnish.serve.room import Room
 from burnish.serve.service import Service
@@ -45,8 +44,6 @@ _BOUNDS = (
 )
 """What a client gets: calls at once on a connection, bytes of metadata, time to begin and to show a sign of life."""
 
-Call = Callable[[Any, Any], Awaitable[Any]]
-
 
 async def start_server(
     service: Service, address: str, *, max_body: int, room: Room, keys: Keys, tls: Tls | None = None, most: int = 4096
@@ -64,25 +61,9 @@ async def start_server(
             *_BOUNDS,
         ]
     )
-    calls = _Calls(service, keys, room)
-    unary: dict[str, Call] = {
-        "ServerLive": calls.live,
-        "ServerReady": calls.ready,
-        "ModelReady": calls.model_ready,
-        "ServerMetadata": calls.server_metadata,
-        "ModelMetadata": calls.model_metadata,
-        "ModelStatistics": calls.statistics,
-        "RepositoryIndex": calls.index,
-        "RepositoryModelLoad": calls.load,
-        "RepositoryModelUnload": calls.unload,
-        "ModelInfer": calls.infer,
-    }
-    handlers: dict[str, Any] = {name: _unary(name, call, keys, room) for name, call in unary.items()}
-    handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
-        calls.stream,
-        request_deserializer=_reader("ModelInferRequest", room),
-        response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
-    )
+    calls = Calls(service, room)
+    handlers = {name: _unary(name, call, keys, room) for name, call in calls.unary.items()}
+    handlers["ModelStreamInfer"] = _stream(calls, keys, room)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     try:
         if tls is None:
@@ -98,15 +79,14 @@ async def start_server(
 
 
 def _unary(name: str, call: Call, keys: Keys, room: Room) -> Any:
-    async def answer(request: Any, context: Any) -> Any:
+    async def answer(message: Any, context: Any) -> Any:
         try:
+            headers = _headers(context)
             if name not in _OPEN:
-                _check_key(keys, context)
-            return await call(_whole_message(request), context)
+                keys.check(headers)
+            return await call(whole(message), headers)
         except ProtocolError as error:
-            if error.status == 429:
-                context.set_trailing_metadata((("retry-after-ms", str(round(1000 * error.retry_after))),))
-            await context.abort(_CODES.get(error.status, grpc.StatusCode.INTERNAL), error.what)
+            await _abort(context, error)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except Exception:
@@ -120,67 +100,32 @@ def _unary(name: str, call: Call, keys: Keys, room: Room) -> Any:
     )
 
 
-class _Calls:
-    def __init__(self, service: Service, keys: Keys, room: Room) -> None:
-        self._service = service
-        self._keys = keys
-        self._room = room
-
-    async def live(self, _request: Any, _context: Any) -> Any:
-        return MESSAGES["ServerLiveResponse"](live=True)
-
-    async def ready(self, _request: Any, _context: Any) -> Any:
-        return MESSAGES["ServerReadyResponse"](ready=self._service.ready)
-
-    async def model_ready(self, request: Any, _context: Any) -> Any:
-        self._service.engine(request.name, request.version)
-        return MESSAGES["ModelReadyResponse"](ready=self._service.ready)
-
-    async def server_metadata(self, _request: Any, _context: Any) -> Any:
-        return MESSAGES["ServerMetadataResponse"](**self._service.server_metadata())
-
-    async def model_metadata(self, request: Any, _context: Any) -> Any:
-        return MESSAGES["ModelMetadataResponse"](**self._service.model_metadata(request.name, request.version))
-
-    async def statistics(self, request: Any, _context: Any) -> Any:
-        return MESSAGES["ModelStatisticsResponse"](**self._service.statistics(request.name, request.version))
-
-    async def index(self, request: Any, _context: Any) -> Any:
-        found = self._service.index()
-        models = [item for item in found if item["state"] == "READY" or not request.ready]
-        return MESSAGES["RepositoryIndexResponse"](models=models)
-
-    async def load(self, request: Any, _context: Any) -> Any:
-        _check_parameters(request)
-        await self._service.load(request.model_name)
-        return MESSAGES["RepositoryModelLoadResponse"]()
-
-    async def unload(self, request: Any, _context: Any) -> Any:
-        _check_parameters(request)
-        await self._service.unload(request.model_name)
-        return MESSAGES["RepositoryModelUnloadResponse"]()
-
-    async def infer(self, message: Any, context: Any) -> Any:
-        with self._room.hold("grpc") as grow:
-            grow(message.ByteSize())
-            request, headers = parse_request(message), _headers(context)
-            return render_answer(await self._service.infer(message.model_name, message.model_version, request, headers))
-
-    async def stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+def _stream(calls: Calls, keys: Keys, room: Room) -> Any:
+    async def answer(messages: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        headers = _headers(context)
         try:
-            _check_key(self._keys, context)
+            keys.check(headers)
         except ProtocolError as error:
-            await context.abort(_CODES[error.status], error.what)
-        async for message in requests:
-            try:
-                answer = await self.infer(_whole_message(message), context)
-            except ProtocolError as error:
-                yield _lost(message, error.what)
-            except Exception:
-                _LOG.exception("an error that nobody expected")
-                yield _lost(message, "internal error")
-            else:
-                yield MESSAGES["ModelStreamInferResponse"](infer_response=answer)
+            await _abort(context, error)
+        async for found in calls.stream(messages, headers):
+            yield found
+
+    return grpc.stream_stream_rpc_method_handler(
+        answer,
+        request_deserializer=_reader("ModelInferRequest", room),
+        response_serializer=MESSAGES["ModelStreamInferResponse"].SerializeToString,
+    )
+
+
+async def _abort(context: Any, error: ProtocolError) -> None:
+    """End the call with the error in gRPC's form; raises."""
+    if error.status == 429:
+        context.set_trailing_metadata((("retry-after-ms", str(round(1000 * error.retry_after))),))
+    await context.abort(_CODES.get(error.status, grpc.StatusCode.INTERNAL), error.what)
+
+
+def _headers(context: Any) -> Headers:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
 def _reader(name: str, room: Room) -> Callable[[bytes], Any]:
@@ -194,30 +139,3 @@ def _reader(name: str, room: Room) -> Callable[[bytes], Any]:
             return error
 
     return read
-
-
-def _whole_message(found: Any) -> Any:
-    if isinstance(found, ProtocolError):
-        raise found
-    return found
-
-
-def _lost(message: Any, what: str) -> Any:
-    lost = MESSAGES["ModelInferResponse"]()
-    if not isinstance(message, ProtocolError):
-        lost.id = message.id[:MAX_TEXT]
-    return MESSAGES["ModelStreamInferResponse"](error_message=what, infer_response=lost)
-
-
-def _check_key(keys: Keys, context: Any) -> None:
-    if keys.accepted:
-        keys.check(_headers(context))
-
-
-def _headers(context: Any) -> dict[str, str]:
-    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-
-
-def _check_parameters(request: Any) -> None:
-    if set(request.parameters) - {"unload_dependents"}:
-        raise ProtocolError(400, "a model's settings and files cannot be given with a request")

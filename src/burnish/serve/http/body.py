@@ -23,10 +23,9 @@ async def read_body(
     receive: Receive, headers: MutableMapping[str, str], most: int, grow: Callable[[int], None] = lambda _size: None
 ) -> bytes | bytearray:
     """The whole body, decompressed. Raises `ProtocolError` 413 beyond `most` bytes, before or after it."""
-    too_large = ProtocolError(413, f"the body is larger than {most} bytes")
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
-        raise too_large
+        raise _too_large(most)
     body: bytes | bytearray = b""
     more = True
     while more:
@@ -35,7 +34,7 @@ async def read_body(
             raise Gone
         part, more = message.get("body", b""), message.get("more_body", False)
         if len(body) + len(part) > most:
-            raise too_large
+            raise _too_large(most)
         grow(len(body) + len(part))
         if more or body:
             body = body if isinstance(body, bytearray) else bytearray()
@@ -45,12 +44,16 @@ async def read_body(
     encoding = headers.get("content-encoding", "identity")
     if encoding == "identity":
         return body
-    found = _inflate(body, encoding, most, too_large)
+    found = _inflate(body, encoding, most)
     grow(len(found))
     return found
 
 
-def _inflate(body: bytes | bytearray, encoding: str, most: int, too_large: ProtocolError) -> bytes:
+def _too_large(most: int) -> ProtocolError:
+    return ProtocolError(413, f"the body is larger than {most} bytes")
+
+
+def _inflate(body: bytes | bytearray, encoding: str, most: int) -> bytes:
     if encoding not in _WINDOW:
         raise ProtocolError(415, f"unknown content-encoding {encoding[:32]!r}; known: gzip, deflate")
     machine = zlib.decompressobj(_WINDOW[encoding])
@@ -59,7 +62,7 @@ def _inflate(body: bytes | bytearray, encoding: str, most: int, too_large: Proto
     except zlib.error as error:
         raise ProtocolError(400, f"the body is not {encoding}: {error}") from None
     if len(found) > most:
-        raise too_large
+        raise _too_large(most)
     if not machine.eof:
         raise ProtocolError(400, f"the body breaks off within its {encoding}")
     if machine.unused_data:

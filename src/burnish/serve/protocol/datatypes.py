@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -53,6 +54,7 @@ def numpy_type(datatype: str) -> np.dtype[np.generic]:
     return found
 
 
+@lru_cache(64)
 def datatype_of(dtype: np.dtype[np.generic] | str) -> str:
     """The protocol's name of a numpy type; text is BYTES. Raises `KeyError` on a type it does not have."""
     kind = np.dtype(dtype)

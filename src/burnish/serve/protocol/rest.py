@@ -160,7 +160,9 @@ def _text(found: _Json, key: str, where: str, *, default: str | None = None) -> 
 
 
 def _parameters(found: _Json, where: str) -> _Json:
-    value = found.get("parameters", {})
+    value = found.get("parameters")
+    if value is None and "parameters" not in found:
+        return {}
     if not isinstance(value, dict) or not all(isinstance(v, bool | int | float | str) for v in value.values()):
         raise ProtocolError(400, f"the parameters of {where} must be an object of plain values")
     return value

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from burnish.core.errors import BurnishError, RecipeError
-from burnish.core.signature import Signature, TensorSpec
+from burnish.core.errors import BurnishError
 from burnish.serve.engine import Engine
+from burnish.serve.rollout.notes import Notes
+from burnish.serve.rollout.observer import RolloutObserver
+from burnish.serve.rollout.pair import Engines, check_pair, folders, hashes
 from burnish.serve.rollout.record import Decision, keep, kept, place
 from burnish.serve.rollout.router import Router, pinned
 from burnish.serve.rollout.settings import Rollout, read_rollout
-from burnish.serve.rollout.standing import Standing, fitted, forget, recall, remember
-from burnish.serve.rollout.standing import place as standing_place
+from burnish.serve.rollout.standing import fitted
 from burnish.serve.rollout.traffic import Traffic
-from burnish.serve.rollout.watch import RolloutWatch
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 1.0
 
-Engines = Mapping[str, Engine]
 Make = Callable[[str, str, Path], Engine]
 
 
@@ -36,18 +34,16 @@ class Rollouts:
     def __init__(
         self,
         make: Make,
-        watch: RolloutWatch | None = None,
+        observer: RolloutObserver | None = None,
         say: Callable[[str], None] | None = None,
         *,
         keep: bool = False,
     ) -> None:
         self._make = make
-        self._watch = watch or RolloutWatch()
+        self._observer = observer or RolloutObserver()
         self._say = say or _LOG.info
-        self._keep = keep
+        self._notes = Notes(self._say, keep=keep)
         self._models: dict[str, Traffic] = {}
-        self._standing: dict[str, Path] = {}
-        self._read: dict[str, Rollout | None] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -60,21 +56,20 @@ class Rollouts:
 
         Raises as `arrange`; whoever was stable stays so then.
         """
-        before, found = self._models.get(model), read_rollout(_folders(versions))
+        before, found = self._models.get(model), read_rollout(folders(versions))
         try:
             if before is None and await self._restored(model, versions, found):
-                self._read[model] = found
-            elif found != self._read.get(model):
+                return
+            if found != self._notes.file(model):
                 await self.arrange(model, versions, found or Rollout())
-                self._file_counts(model, versions)
-                self._read[model] = found
+                self._notes.file_counts(model, versions, found)
             elif before is None:
                 await self.arrange(model, versions, Rollout())
-            elif before.router.candidate and before.hashes == _hashes(before.router, versions):
+            elif before.router.candidate and before.hashes == hashes(before.router, versions):
                 before.router = Router(model, before.router.settings, versions)
             else:
                 await self.arrange(model, versions, Router(model, before.router.settings, versions).trimmed)
-                self._note(model)
+                self._notes.write(self._models[model])
         except BurnishError:
             if before is not None:
                 before.router = Router(model, pinned(before.router), versions)
@@ -83,9 +78,8 @@ class Rollouts:
     async def send(self, model: str, versions: Engines, settings: Rollout) -> None:
         """Put settings into force until the file says something new, also after a restart. Raises as `arrange`."""
         await self.arrange(model, versions, settings)
-        if self._keep:
-            self._standing[model] = standing_place(model, _folders(versions))
-            self._note(model)
+        self._notes.was_set(model, versions)
+        self._notes.write(self._models[model])
 
     async def arrange(self, model: str, versions: Engines, settings: Rollout) -> None:
         """Put settings into force for these versions. Requests go on meanwhile.
@@ -95,15 +89,15 @@ class Rollouts:
         """
         router = Router(model, settings, versions)
         router.check()
-        traffic = Traffic(model, router, self._watch)
+        traffic = Traffic(model, router, self._observer)
         if router.candidate:
-            _check_pair(versions[router.stable], versions[router.candidate])
-            traffic.hashes = _hashes(router, versions)
+            check_pair(versions[router.stable], versions[router.candidate])
+            traffic.hashes = hashes(router, versions)
             traffic.place = place(model, settings, traffic.hashes)
             decision = kept(traffic.place) if settings.gate else None
             if decision is not None:
                 self._say(f"decided before, see {traffic.place}: {decision.line}")
-                traffic = Traffic(model, Router(model, decision.outcome(), versions), self._watch, decision)
+                traffic = Traffic(model, Router(model, decision.outcome(), versions), self._observer, decision)
             else:
                 traffic.router = Router(model, pinned(router), versions)
         if traffic.router.candidate and settings.shadow:
@@ -118,36 +112,21 @@ class Rollouts:
     def look(self, model: str) -> Decision | None:
         """Ask a model's gate; what it has decided is in force when this returns."""
         traffic = self._models[model]
-        gate, router = traffic.gate, traffic.router
-        now = time.monotonic()
-        found = gate.look(now) if gate else None
-        if gate is None or found is None:
+        decision = traffic.decide(time.monotonic())
+        if decision is None:
             return None
-        decision = Decision(
-            model=model,
-            stable=router.stable,
-            candidate=router.candidate,
-            verdict=found[0],
-            reason=found[1],
-            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            seconds=now - gate.began,
-            slow_ms=None if gate.slow_s is None else 1000 * gate.slow_s,
-            measures=gate.measured(),
-            settings=router.settings,
-        )
         kept_it = traffic.place is not None and keep(traffic.place, decision)
         where = f"; kept in {traffic.place}" if kept_it else "; it could not be written down"
         self._say(decision.line + where)
-        self._watch.decided(model, router.candidate, decision.verdict)
-        self._put(Traffic(model, Router(model, decision.outcome(), router.versions), self._watch, decision))
-        self._note(model)
+        self._observer.decided(model, decision.candidate, decision.verdict)
+        self._put(Traffic(model, Router(model, decision.outcome(), traffic.router.versions), self._observer, decision))
+        self._notes.write(self._models[model])
         return decision
 
     def drop(self, model: str) -> None:
         """A model is no longer served."""
         before = self._models.pop(model, None)
-        self._read.pop(model, None)
-        self._standing.pop(model, None)
+        self._notes.drop(model)
         if before is not None:
             self._retire(before)
 
@@ -159,9 +138,8 @@ class Rollouts:
 
     async def _restored(self, model: str, versions: Engines, file: Rollout | None) -> bool:
         """Go on with what an earlier process was told, unless the file has changed since."""
-        path = standing_place(model, _folders(versions))
-        standing = recall(path) if self._keep else None
-        if standing is None or standing.file != file:
+        standing = self._notes.earlier(model, versions, file)
+        if standing is None:
             return False
         settings = fitted(standing, versions, self._say)
         try:
@@ -171,28 +149,10 @@ class Rollouts:
             return False
         if settings == standing.settings and standing.decision is not None:
             self._models[model].decision = standing.decision
-        self._standing[model], self._read[model] = path, file
+        path = self._notes.goes_on(model, versions, file)
         self._say(f"{model}: goes on with the rollout that was set before, kept in {path}")
-        self._note(model)
+        self._notes.write(self._models[model])
         return True
-
-    def _file_counts(self, model: str, versions: Engines) -> None:
-        """What was set by `send` is over."""
-        if self._keep:
-            forget(standing_place(model, _folders(versions)))
-        self._standing.pop(model, None)
-
-    def _note(self, model: str) -> None:
-        """Keep what is in force now, if it was set by `send`."""
-        path = self._standing.get(model)
-        if path is None:
-            return
-        traffic = self._models[model]
-        standing = Standing(
-            model=model, settings=traffic.router.settings, file=self._read.get(model), decision=traffic.decision
-        )
-        if not remember(path, standing):
-            self._say(f"{model}: this rollout could not be written down in {path}, a restart will not know it")
 
     def _put(self, traffic: Traffic) -> None:
         before = self._models.get(traffic.model)
@@ -215,33 +175,3 @@ class Rollouts:
             await asyncio.sleep(_LOOK_S)
             if self.look(model) is not None:
                 return
-
-
-def _hashes(router: Router, versions: Engines) -> dict[str, str]:
-    pair = (router.stable, router.candidate)
-    return {version: versions[version].manifest.content_hash for version in pair if version in versions}
-
-
-def _folders(versions: Engines) -> dict[str, Path]:
-    return {version: engine.folder for version, engine in versions.items()}
-
-
-def _check_pair(stable: Engine, candidate: Engine) -> None:
-    """A request must fit both. Raises `RecipeError`."""
-    one, other = _spelled(stable.manifest.signature), _spelled(candidate.manifest.signature)
-    if one != other:
-        raise RecipeError(
-            "the candidate's inputs or outputs are not those of the stable version",
-            why=f"stable: {one}; candidate: {other}",
-            help="serve it under a model name of its own",
-        )
-
-
-def _spelled(signature: Signature) -> str:
-    sides = (signature.inputs, signature.outputs)
-    return " -> ".join(", ".join(_spec(spec) for spec in side) for side in sides)
-
-
-def _spec(spec: TensorSpec) -> str:
-    shape = ", ".join(str(size) if isinstance(size, int) else "any" for size in spec.shape)
-    return f"{spec.name} {spec.dtype} [{shape}]"

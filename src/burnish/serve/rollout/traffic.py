@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 from burnish.serve.engine import Engine
 from burnish.serve.rollout.compare import differing, scores_classes
 from burnish.serve.rollout.gate import Arm, Gate
+from burnish.serve.rollout.observer import RolloutObserver
 from burnish.serve.rollout.record import Decision
 from burnish.serve.rollout.router import Route, Router, Why
 from burnish.serve.rollout.settings import GateLimits
 from burnish.serve.rollout.shadow import Sample, Shadow
-from burnish.serve.rollout.watch import RolloutWatch
 from burnish.serve.shapes import Arrays
 
 _JUDGED = (Why.DEFAULT, Why.WEIGHT)
@@ -27,7 +28,7 @@ class Traffic:
     `hashes` are the contents of both versions of a rollout, `place` is where its decision will be kept.
     """
 
-    def __init__(self, model: str, router: Router, watch: RolloutWatch, decision: Decision | None = None) -> None:
+    def __init__(self, model: str, router: Router, observer: RolloutObserver, decision: Decision | None = None) -> None:
         self.model = model
         self.router = router
         self.decision = decision
@@ -37,7 +38,7 @@ class Traffic:
         self.shadow: Shadow | None = None
         self.hashes: dict[str, str] = {}
         self.place: Path | None = None
-        self._watch = watch
+        self._observer = observer
         self._classes = False
         self._distance = (limits or GateLimits()).distance
         self._copies = {"compared": 0, "dropped": 0}
@@ -51,7 +52,7 @@ class Traffic:
 
     def routed(self, route: Route) -> None:
         """A request is on its way."""
-        self._watch.routed(self.model, route)
+        self._observer.routed(self.model, route)
 
     def answered(self, route: Route, key: str, sample: Sample) -> None:
         """A version has answered a request, or failed on it."""
@@ -86,6 +87,25 @@ class Traffic:
             "decision": decision.model_dump(mode="json") if decision else None,
         }
 
+    def decide(self, now: float) -> Decision | None:
+        """What the gate says at this moment of its clock, once it is certain."""
+        gate, router = self.gate, self.router
+        found = gate.look(now) if gate else None
+        if gate is None or found is None:
+            return None
+        return Decision(
+            model=self.model,
+            stable=router.stable,
+            candidate=router.candidate,
+            verdict=found[0],
+            reason=found[1],
+            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            seconds=now - gate.began,
+            slow_ms=None if gate.slow_s is None else 1000 * gate.slow_s,
+            measures=gate.measured(),
+            settings=router.settings,
+        )
+
     def _arm(self, route: Route) -> Arm:
         return Arm.CANDIDATE if route.version == self.router.candidate else Arm.STABLE
 
@@ -101,10 +121,10 @@ class Traffic:
             share = differing(outputs, sample.outputs, classes=self._classes, distance=self._distance)
         self._copies["compared"] += 1
         self._differing += share
-        self._watch.compared(self.model, self.router.candidate, share)
+        self._observer.compared(self.model, self.router.candidate, share)
         if self.gate:
             self.gate.compared(share)
 
     def _dropped(self, reason: str) -> None:
         self._copies["dropped"] += 1
-        self._watch.dropped(self.model, self.router.candidate, reason)
+        self._observer.dropped(self.model, self.router.candidate, reason)

@@ -3,7 +3,8 @@
     python -m burnish.serve.worker.main FD
 
 Messages are JSON over a SEQPACKET socket, tensors lie in shared memory, one batch at a time.
-`{"open": folder, "threads": n}` -> `{"ready": true}`; `{"run": layout}` -> `{"outputs": layout, "seconds": s}`;
+`{"open": folder, "threads": n}` -> `{"ready": true}`; `{"run": layout}` -> `{"outputs": layout, "seconds": s,
+"ended": moment}`;
 whatever fails -> `{"error": text}`. A new block's file descriptor comes with the message that uses it.
 """
 
@@ -69,7 +70,7 @@ def _run(model: Model, inputs: Window, outputs: Slab, layout: Any) -> tuple[dict
     handed = outputs.reserve(size)
     for name, place in outputs.arrays(laid).items():
         place[...] = arrays[name]
-    return {"outputs": laid, "seconds": seconds}, handed
+    return {"outputs": laid, "seconds": seconds, "ended": time.monotonic()}, handed
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from burnish.serve.rollout.gate import Verdict
 from burnish.serve.rollout.router import Route
 
 
-class RolloutWatch:
+class RolloutObserver:
     """Hears everything and does nothing with it."""
 
     def routed(self, model: str, route: Route) -> None:

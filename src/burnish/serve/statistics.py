@@ -1,73 +1,14 @@
-"""Who hears what an engine does: metrics, and the statistics that the protocol asks for."""
+"""What the protocol's statistics tell of a model version."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from burnish.serve.ask import Refusal
-from burnish.serve.scheduler import Batch
-
-
-class Watch:
-    """Hears everything and does nothing with it."""
-
-    def ran(self, batch: Batch, seconds: float, *, failed: bool) -> None:
-        """A batch came back, that long after it began."""
-
-    def worked(self, instance: int, held_s: float, ran_s: float) -> None:
-        """A worker was held that long by a batch, or by a request run alone, and the model itself ran that long."""
-
-    def filled(self, elements: int, places: int) -> None:
-        """A batch has that many elements of requests in that many places; the others are padding."""
-
-    def answered(self, seconds: float, *, failed: bool) -> None:
-        """A request that was run got its answer or an error, that long after it arrived."""
-
-    def refused(self, refusal: Refusal) -> None:
-        """A request was refused."""
-
-    def restarted(self) -> None:
-        """A worker died and is being started again."""
-
-
-class Watches(Watch):
-    """Several at once."""
-
-    def __init__(self, watches: Sequence[Watch]) -> None:
-        self._watches = tuple(watches)
-
-    def ran(self, batch: Batch, seconds: float, *, failed: bool) -> None:
-        """See `Watch.ran`."""
-        for watch in self._watches:
-            watch.ran(batch, seconds, failed=failed)
-
-    def worked(self, instance: int, held_s: float, ran_s: float) -> None:
-        """See `Watch.worked`."""
-        for watch in self._watches:
-            watch.worked(instance, held_s, ran_s)
-
-    def filled(self, elements: int, places: int) -> None:
-        """See `Watch.filled`."""
-        for watch in self._watches:
-            watch.filled(elements, places)
-
-    def answered(self, seconds: float, *, failed: bool) -> None:
-        """See `Watch.answered`."""
-        for watch in self._watches:
-            watch.answered(seconds, failed=failed)
-
-    def refused(self, refusal: Refusal) -> None:
-        """See `Watch.refused`."""
-        for watch in self._watches:
-            watch.refused(refusal)
-
-    def restarted(self) -> None:
-        """See `Watch.restarted`."""
-        for watch in self._watches:
-            watch.restarted()
+from burnish.serve.batch import Batch
+from burnish.serve.observer import Observer
 
 
 @dataclass
@@ -84,7 +25,7 @@ class _Duration:
 
 
 @dataclass
-class Tally(Watch):
+class Statistics(Observer):
     """Counts since the start, in the form of the protocol's statistics: nanoseconds, by request and by batch size."""
 
     success: _Duration = field(default_factory=_Duration)
@@ -96,7 +37,7 @@ class Tally(Watch):
     last_ms: int = 0
 
     def ran(self, batch: Batch, seconds: float, *, failed: bool) -> None:
-        """See `Watch.ran`."""
+        """See `Observer.ran`."""
         self.last_ms = int(time.time() * 1000)
         self.batches.setdefault(batch.rows, _Duration()).add(seconds)
         for ask in batch.asks:
@@ -106,11 +47,11 @@ class Tally(Watch):
             self.rows += batch.rows
 
     def answered(self, seconds: float, *, failed: bool) -> None:
-        """See `Watch.answered`."""
+        """See `Observer.answered`."""
         (self.fail if failed else self.success).add(seconds)
 
     def refused(self, refusal: Refusal) -> None:
-        """See `Watch.refused`; a refusal counts as a failure, so that none is invisible."""
+        """See `Observer.refused`; a refusal counts as a failure, so that none is invisible."""
         del refusal
         self.fail.add(0.0)
 
