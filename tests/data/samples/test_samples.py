@@ -41,6 +41,21 @@ def test_wrong_labels_are_found():
     found = find_label_issues(given, out_of_fold(values, given))
     assert wrong[found.rows].mean() > 0.8 and wrong[found.rows].sum() > 0.8 * wrong.sum()
     assert found.noise == pytest.approx(0.2, abs=0.08)
+    assert (found.suggested == labels[found.rows]).mean() > 0.8 and (found.suggested != given[found.rows]).all()
+    assert ((found.right < 0.5) == np.isin(np.arange(600), found.rows)).all()
+    assert sum(count for *_, count in found.mistaken(given)) == len(found.rows)
+
+
+def test_labels_mistaken_for_one_other_are_found_where_the_classifier_is_unsure():
+    rng = np.random.default_rng(1)
+    labels = np.arange(2000) % 2
+    wrong = (labels == 0) & (rng.random(2000) < 0.4)
+    given = np.where(wrong, 1, labels)
+    likely = np.where(labels == 0, 0.4, 0.95) + rng.normal(0, 0.05, 2000)
+    probabilities = np.clip(np.stack([1 - likely, likely], axis=1), 0.01, 0.99)
+    found = find_label_issues(given, probabilities)
+    assert wrong[found.rows].mean() > 0.9 and wrong[found.rows].sum() > 0.75 * wrong.sum()
+    assert found.mistaken(given)[0][:2] == (1, 0)
 
 
 @pytest.mark.parametrize(("spread", "doubted"), [(0.5, True), (50.0, False)])
