@@ -32,6 +32,20 @@ def test_planted_shift_is_named():
     assert len(unlike) == 100 and found.p_test[unlike].max() <= np.quantile(found.p_test, 0.26)
 
 
+def test_columns_that_only_go_with_a_moved_one_are_not_named():
+    parts = [table(0), table(1)]
+    for part in parts:
+        part.values[:, 4] = part.values[:, 2] + 0.01 * part.values[:, 4]
+    parts[1].values[:, 2] += 1.5
+    assert find_shift(*parts).columns == ("c",)
+
+
+def test_columns_that_go_together_otherwise_are_named():
+    parts = [table(0), table(1)]
+    parts[0].values[:, 4] = parts[0].values[:, 2]
+    assert set(find_shift(*parts).columns) == {"c", "e"}
+
+
 def test_wrong_labels_are_found():
     rng = np.random.default_rng(0)
     labels = np.arange(600) % 3
