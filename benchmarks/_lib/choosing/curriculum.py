@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from _lib.bars import Bar
-from _lib.choosing.work import PLAIN, Data, pictures, right, trained
 from numpy.typing import NDArray
 
+from _lib.bars import Bar
+from _lib.choosing.work import PLAIN, Data, pictures, right, trained
 from burnish.core.progress import Progress
 from burnish.train.losses import cross_entropy
 from burnish.train.samples import measure_difficulty

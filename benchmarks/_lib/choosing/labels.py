@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from _lib.bars import Bar
-from _lib.choosing.work import PLAIN, Data, pictures, plant_wrong, right, trained, with_range
 from numpy.typing import NDArray
 from torch import nn
 
+from _lib.bars import Bar
+from _lib.choosing.work import PLAIN, Data, pictures, plant_wrong, right, trained, with_range
 from burnish.core.errors import BadData
 from burnish.core.progress import Progress
 from burnish.data.samples.doubt import doubt_labels

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from _lib.bars import Bar
 from numpy.typing import NDArray
 
+from _lib.bars import Bar
 from burnish.core.errors import MissingData
 from burnish.core.progress import Progress
 from burnish.data.locate import package_folder

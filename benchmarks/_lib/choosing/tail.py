@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+
 from _lib.bars import Bar
 from _lib.choosing.work import PLAIN, Data, Labels, pictures, right, trained, with_range
-
 from burnish.core.progress import Progress
 
 METHODS = ("", "class-balanced", "focal")
@@ -27,7 +27,9 @@ def tail_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[str, ob
             by_class = np.array([found[data.test.targets == label].mean() for label in order])
             rare[name].append(100 * by_class[-RARE:].mean())
             mean[name].append(100 * by_class.mean())
-            progress.say(f"tail, seed {seed}, {name or 'uniform'}: rare {rare[name][-1]:.1f}, mean {mean[name][-1]:.1f}")
+            progress.say(
+                f"tail, seed {seed}, {name or 'uniform'}: rare {rare[name][-1]:.1f}, mean {mean[name][-1]:.1f}"
+            )
     bars = []
     for name in METHODS[1:2]:
         gain = [a - b for a, b in zip(rare[name], rare[""], strict=True)]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from _lib.bars import Bar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from _lib.bars import Bar
 from burnish.core.progress import Silent
 from burnish.data.split import Batch, Split
 from burnish.measure.labels import predicted_labels
@@ -69,7 +69,7 @@ class SmallNet(nn.Module):
 
 
 def pictures(name: str) -> Data:
-    """A shipped workload's rows, not augmented; its own network for digits, else the small one. Raises `MissingData`."""
+    """A shipped workload's rows, not augmented; its own network for digits, else the small one."""
     work = get(name)
     train = Split(inputs=work.train.inputs, targets=work.train.targets, prepare=work.train.prepare)
     shape = train.inputs["image"].shape

@@ -25,25 +25,18 @@ _UNLIKELY = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class LabelIssues:
-    """`rows` int64 [K], worst first: those that are likelier wrong than right; `suggested` int64 [K]: the likeliest other.
+    """`rows` int64 [K], worst first: likelier wrong than right; `suggested` int64 [K]: the likeliest other label.
 
     `right` [N]: probability that the given label is the true one. `confidence` [N]: what the classifier gives it.
-    `joint` [C, C]: estimated number of rows by given and true label.
     """
 
     rows: NDArray[np.int64]
     suggested: NDArray[np.int64]
     right: Floats
     confidence: Floats
-    joint: Floats
-
-    @property
-    def noise(self) -> float:
-        """Estimated share of wrong labels."""
-        return float(1 - np.trace(self.joint) / max(self.joint.sum(), 1e-12))
 
     def mistaken(self, labels: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-        """Given label, suggested label and how many of `rows` have both, most first. `labels` [N] are the given ones."""
+        """Given and suggested label and how many of `rows` have both, most first. `labels` [N]: all given ones."""
         pairs, counts = np.unique(np.stack([labels[self.rows], self.suggested]), axis=1, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return [(int(pairs[0, i]), int(pairs[1, i]), int(counts[i])) for i in order]
@@ -70,7 +63,7 @@ def find_label_issues(labels: NDArray[np.int64], probabilities: Floats) -> Label
     named = named[np.argsort(share[named], kind="stable")]
     others = true[named]
     others[np.arange(len(named)), labels[named]] = -1.0
-    return LabelIssues(rows=named, suggested=others.argmax(1), right=right, confidence=own, joint=joint)
+    return LabelIssues(rows=named, suggested=others.argmax(1), right=right, confidence=own)
 
 
 def _joint(labels: NDArray[np.int64], probabilities: Floats, own: Floats) -> Floats:

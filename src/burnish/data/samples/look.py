@@ -67,4 +67,3 @@ def _drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
-
