@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _lib.bars import Bar
-from _lib.choosing.work import PLAIN, Data, pictures, right, trained
+from _lib.choosing.work import PLAIN, Data, batch_size, pictures, right, trained
 from burnish.core.progress import Progress
 from burnish.train.losses import cross_entropy
 from burnish.train.samples import measure_difficulty
@@ -38,7 +38,7 @@ def curriculum_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[s
 
 
 def _answers(data: Data, epochs: float, seed: int) -> dict[str, NDArray[np.float64]]:
-    base = PLAIN.model_copy(update={"epochs": epochs, "batch_size": 32 if len(data.train) < 5000 else 128})
+    base = PLAIN.model_copy(update={"epochs": epochs, "batch_size": batch_size(data)})
     first = trained(data, base.model_copy(update={"epochs": 1.0}), seed)
     difficulty = measure_difficulty(first, data.train, cross_entropy())
     return {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from _lib.bars import Bar
 from burnish.core.progress import Silent
-from burnish.data.split import Batch, Split
+from burnish.data.split import Split
 from burnish.measure.labels import predicted_labels
 from burnish.measure.quality import predict_module
 from burnish.train.loop import fit
@@ -77,6 +77,11 @@ def pictures(name: str) -> Data:
     return Data(train=train, test=work.test, build=build)
 
 
+def batch_size(data: Data) -> int:
+    """32 where there are few rows, else 128."""
+    return 32 if len(data.train) < 5000 else 128
+
+
 def plant_wrong(labels: Labels, share: float, rng: np.random.Generator) -> tuple[Labels, NDArray[np.bool_]]:
     """Labels of which a share is another one at random, and which those are."""
     classes = int(labels.max()) + 1
@@ -90,22 +95,12 @@ def trained(
     seed: int,
     *,
     difficulty: NDArray[np.float64] | None = None,
-    watch: Callable[[int, nn.Module], None] | None = None,
 ) -> nn.Module:
-    """A network taught with these settings; `watch` is called before each step with its number and the module."""
+    """A network taught with these settings."""
     torch.manual_seed(seed)
     module = data.build()
     weighting = build_weighting(settings, data.train)
-    goal = task(cross_entropy(), weighting=weighting)
-    steps = 0
-
-    def objective(called: nn.Module, batch: Batch) -> Tensor:
-        nonlocal steps
-        if watch is not None:
-            watch(steps, called)
-        steps += 1
-        return goal(called, batch)
-
+    objective = task(cross_entropy(), weighting=weighting)
     samples = Samples(weighting=weighting, difficulty=difficulty)
     fit(module, data.train, objective=objective, settings=settings, seed=seed, samples=samples, progress=Silent())
     return module.eval()
