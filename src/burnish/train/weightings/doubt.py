@@ -1,12 +1,10 @@
 """Doubt: rows whose label a quick classifier finds wrong hardly count, from the first step on; for wrong labels.
 
 Before the training, trees on cheap features of the inputs guess every row's label out of fold, and confident learning
-gives the probability that it is right (`burnish data check` shows the same rows). That is the weight; after the warm-up
-times the model's own confidence in the label to the power 0.7, for what the trees did not see. Needs class numbers that
-the trees can guess (60 % of them), else it is refused. Costs the trees, whatever the model is: some seconds per 10,000
-rows, and no step. Hard rows count less, too: not for a long tail.
-Sources: Northcutt et al., "Confident Learning" (JAIR 2021); Zhang and Sabuncu, "Generalized Cross Entropy Loss"
-(NeurIPS 2018), whose gradient is that of the cross-entropy times the confidence to this power.
+gives the probability that it is right (`burnish data check` shows the same rows). That is the weight, without a
+warm-up. Needs class numbers that the trees can guess (60 % of them), else it is refused. Costs the trees, whatever the
+model is: some seconds per 10,000 rows, and no step. Hard rows count less, too: not for a long tail.
+Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (JAIR 2021).
 """
 
 from __future__ import annotations
@@ -21,15 +19,13 @@ from burnish.data.split import Split
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import Weighting
 
-_POWER = 0.7
-
 
 class Doubt(Weighting):
-    """By a look before the training, then by the confidence of now, too."""
+    """By a look before the training."""
 
     def __init__(self, split: Split, settings: FitSettings) -> None:
         super().__init__(split, settings)
-        self._late, self.warmup = settings.weighting_warmup, 0.0
+        self.warmup = 0.0
         found = doubt_labels(split, features(split))
         if found.issues is None:
             raise RecipeError(
@@ -42,8 +38,8 @@ class Doubt(Weighting):
 
     def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:
         """0 to 1."""
-        right = self._right[rows]
-        return right if self.share < self._late else right * confidence**_POWER
+        del confidence
+        return self._right[rows]
 
 
 PART = Doubt
