@@ -96,6 +96,15 @@ def test_the_cards_of_real_parts_hold_their_whole_docstring(what: str, capsys):
     assert shown.count("\n") > 4
 
 
+@pytest.mark.parametrize(("what", "chosen"), [("weightings/trust", "weighting"), ("optimizers/lion", "optimizer")])
+def test_the_card_of_what_a_training_makes_shows_what_can_be_set(what: str, chosen: str, capsys):
+    listing.show_card(what)
+    shown = capsys.readouterr().out
+    name = what.partition("/")[2]
+    assert f"Chosen with `{chosen}: {name}`" in shown and "required" not in shown
+    assert ("- `weighting_warmup` (float, default `0.2`)" in shown) == (chosen == "weighting")
+
+
 def test_list_prints_only_the_door_asked_for(doors: dict[str, Door], capsys: pytest.CaptureFixture[str]):
     listing.show_list("criteria")
     shown = capsys.readouterr().out

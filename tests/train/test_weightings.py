@@ -7,6 +7,7 @@ import torch
 from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
 from burnish.core.progress import Silent
+from burnish.data.split import Split
 from burnish.train import loop
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
@@ -18,8 +19,12 @@ from tests.train.test_loop import SETTINGS, accuracy, net, rows
 TARGETS = np.repeat([0, 1], [90, 10])
 
 
+VALUES = (TARGETS[:, None] + np.random.default_rng(0).normal(size=(100, 3)) / 10).astype(np.float32)
+
+
 def built(name: str):
-    return build_weighting(FitSettings(weighting=name, weighting_warmup=0), TARGETS)
+    split = Split(inputs={"x": VALUES}, targets=TARGETS)
+    return build_weighting(FitSettings(weighting=name, weighting_warmup=0), split)
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS.names())
@@ -41,12 +46,32 @@ def test_rare_classes_count_more():
     assert weights[1] > 5 * weights[0]
 
 
+def wrong_labels(spread: float = 0.5):
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    wrong = rng.random(600) < 0.2
+    values = (spread * rng.normal(size=(600, 4)) + 3 * labels[:, None]).astype(np.float32)
+    return Split(inputs={"x": values}, targets=np.where(wrong, (labels + 1) % 3, labels)), wrong
+
+
+def test_doubted_rows_hardly_count_from_the_first_step():
+    split, wrong = wrong_labels()
+    weighting = build_weighting(FitSettings(weighting="doubt", weighting_warmup=0.5), split)
+    weights = weighting.weights(torch.ones(600), torch.arange(600)).numpy()
+    assert weights[wrong].mean() < 0.2 * weights[~wrong].mean()
+
+
+def test_doubt_is_refused_where_labels_cannot_be_guessed():
+    with pytest.raises(RecipeError, match=r"guesses \d+% of the labels"):
+        build_weighting(FitSettings(weighting="doubt"), wrong_labels(50.0)[0])
+
+
 @pytest.mark.parametrize("name", ["trust", "class-balanced"])
 def test_resumed_run_has_the_same_bits(name, tmp_path):
     def train(stop=None):
         settings = SETTINGS.model_copy(update={"weighting": name, "weighting_warmup": 0.2})
         split = rows()
-        weighting = build_weighting(settings, split.targets)
+        weighting = build_weighting(settings, split)
         seen = []
 
         def score(module):

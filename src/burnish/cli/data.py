@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from burnish.cli.console import RichProgress, print_headline, print_line, print_rows
 from burnish.core.errors import BadData
+from burnish.data.samples.columns import FLAGS
+from burnish.data.samples.doubt import Doubt
 from burnish.data.samples.look import look
 from burnish.data.tables import convert as converting
 from burnish.data.tables import inspect as inspecting
 from burnish.data.tables.samples import write_samples
 from burnish.workloads import registry
+from burnish.workloads.workload import Workload
 
 _MB = 1e6
+_FIRST = 8
+"""Rows and pairs that are shown of each kind."""
 
 
 def convert(source: Path, target: Path | None, codec: str) -> None:
@@ -73,8 +81,38 @@ def check(name: str, out: Path | None, rows: int, data: str | None) -> None:
     print_line(f"looked at {len(found.columns.rows):,} of {len(work.train):,} training rows")
     for line in found.lines:
         print_headline(line)
-    if not found.lines:
+    flagged = {flag: found.columns.flagged(flag) for flag in FLAGS}
+    told = [(flag, str(len(rows)), ", ".join(map(str, rows[:_FIRST]))) for flag, rows in flagged.items() if len(rows)]
+    if told:
+        print_rows(("flag", "rows", "the first of them"), told, numbers=(1,))
+    else:
         print_line("nothing found")
+    if found.doubt is not None:
+        _show_doubt(found.doubt, found.columns.rows, work)
     if out is not None:
         write_samples(found.columns, out)
         print_line(f"written: {out}")
+
+
+def _show_doubt(doubt: Doubt, rows: NDArray[np.int64], work: Workload) -> None:
+    """The worst labels with what they should likely be, and what is taken for what. `rows` are those looked at."""
+    if doubt.issues is None:
+        print_line(f"labels were not looked at: {doubt.reason}")
+        return
+    issues = doubt.issues
+    if not len(issues.rows):
+        return
+    names = [work.labels[label] if label < len(work.labels) else str(label) for label in doubt.known]
+    given = np.searchsorted(doubt.known, work.train.targets[rows])
+    worst = zip(issues.rows[:_FIRST], issues.suggested[:_FIRST], strict=True)
+    print_rows(
+        ("row", "label", "rather", "chance that the label is right"),
+        [(str(rows[i]), names[given[i]], names[other], f"{issues.right[i]:.0%}") for i, other in worst],
+        numbers=(0, 3),
+    )
+    pairs = issues.mistaken(given)[:_FIRST]
+    print_rows(
+        ("label", "rather", "doubtful rows"),
+        [(names[label], names[other], str(count)) for label, other, count in pairs],
+        numbers=(2,),
+    )

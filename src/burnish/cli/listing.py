@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,12 @@ from burnish.core.noun import Noun
 from burnish.pipeline.shipped import shipped_recipes, summary
 
 _RECIPES = "recipes"
+_BY_TRAINING = {
+    "optimizers": ("optimizer", "learning_rate", "weight_decay", "momentum"),
+    "weightings": ("weighting", "weighting_warmup"),
+    "strategies": ("strategy",),
+}
+"""Doors whose parts a training makes: the setting of a training that chooses one, and those that the part follows."""
 
 
 def show_list(kind: str | None) -> None:
@@ -80,8 +86,16 @@ def card(door_name: str, name: str, part: Any) -> str:
     """The card in Markdown: title, docstring, settings with defaults and descriptions."""
     text = _docstring(DOORS[door_name], name, part)
     lines = [f"# {name} ({DOORS[door_name].kind})", "", text or "No description.", ""]
-    found = settings(part)
-    lines += ["## Settings", ""] if found else ["It has no settings."]
+    if door_name in _BY_TRAINING:
+        chooses, *names = _BY_TRAINING[door_name]
+        found = _of_training(names)
+        lines += [f"Chosen with `{chooses}: {name}` in what trains.", *([""] if found else [])]
+    else:
+        found = settings(part)
+    if found:
+        lines += ["## Settings", ""]
+    elif door_name not in _BY_TRAINING:
+        lines += ["It has no settings."]
     for field in found:
         meaning = f": {field.meaning}" if field.meaning else ""
         default = f", default `{field.default}`" if field.default else ", required"
@@ -110,6 +124,13 @@ def settings(part: Any) -> tuple[Setting, ...]:
         return ()
     arguments = inspect.signature(part).parameters.values()
     return tuple(_argument(argument) for argument in arguments if argument.kind is not argument.VAR_KEYWORD)
+
+
+def _of_training(names: Sequence[str]) -> tuple[Setting, ...]:
+    """These settings of a training."""
+    from burnish.train.settings import FitSettings
+
+    return tuple(_field(name, FitSettings.model_fields[name]) for name in names)
 
 
 def _fields(kind: type[Noun], prefix: str) -> Iterator[Setting]:

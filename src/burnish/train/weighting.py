@@ -17,6 +17,7 @@ from torch import Tensor
 
 from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
+from burnish.data.split import Split
 from burnish.train.settings import FitSettings
 
 FLOOR, CEILING = 0.05, 10.0
@@ -25,14 +26,13 @@ _MEMORY = 0.7
 
 
 class Weighting(ABC):
-    """Weights of rows. `targets` are those of all training rows, [N, ...]."""
+    """Weights of rows. `split` holds all training rows. What can be set are the fields `weighting...` of `fit`."""
 
-    def __init__(self, targets: NDArray[np.generic], settings: FitSettings) -> None:
-        self.targets = targets
+    def __init__(self, split: Split, settings: FitSettings) -> None:
         self.warmup = settings.weighting_warmup
         self.share = 0.0
-        self.confidence = torch.ones(len(targets))
-        self.seen = torch.zeros(len(targets), dtype=torch.bool)
+        self.confidence = torch.ones(len(split))
+        self.seen = torch.zeros(len(split), dtype=torch.bool)
 
     @abstractmethod
     def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:
@@ -59,11 +59,11 @@ class Weighting(ABC):
         self.confidence, self.seen = saved["confidence"].clone(), saved["seen"].clone()
 
 
-def build_weighting(settings: FitSettings, targets: NDArray[np.generic]) -> Weighting | None:
+def build_weighting(settings: FitSettings, split: Split) -> Weighting | None:
     """The weighting that the settings name, for these rows; None when every row counts the same."""
     if not settings.weighting:
         return None
-    made: Weighting = WEIGHTINGS.get(settings.weighting)(targets, settings)
+    made: Weighting = WEIGHTINGS.get(settings.weighting)(split, settings)
     return made
 
 

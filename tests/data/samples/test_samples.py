@@ -32,6 +32,20 @@ def test_planted_shift_is_named():
     assert len(unlike) == 100 and found.p_test[unlike].max() <= np.quantile(found.p_test, 0.26)
 
 
+def test_columns_that_only_go_with_a_moved_one_are_not_named():
+    parts = [table(0), table(1)]
+    for part in parts:
+        part.values[:, 4] = part.values[:, 2] + 0.01 * part.values[:, 4]
+    parts[1].values[:, 2] += 1.5
+    assert find_shift(*parts).columns == ("c",)
+
+
+def test_columns_that_go_together_otherwise_are_named():
+    parts = [table(0), table(1)]
+    parts[0].values[:, 4] = parts[0].values[:, 2]
+    assert set(find_shift(*parts).columns[:2]) == {"c", "e"}
+
+
 def test_wrong_labels_are_found():
     rng = np.random.default_rng(0)
     labels = np.arange(600) % 3
@@ -40,7 +54,21 @@ def test_wrong_labels_are_found():
     given = np.where(wrong, (labels + rng.integers(1, 3, 600)) % 3, labels)
     found = find_label_issues(given, out_of_fold(values, given))
     assert wrong[found.rows].mean() > 0.8 and wrong[found.rows].sum() > 0.8 * wrong.sum()
-    assert found.noise == pytest.approx(0.2, abs=0.08)
+    assert (found.suggested == labels[found.rows]).mean() > 0.8 and (found.suggested != given[found.rows]).all()
+    assert ((found.right < 0.5) == np.isin(np.arange(600), found.rows)).all()
+    assert sum(count for *_, count in found.mistaken(given)) == len(found.rows)
+
+
+def test_labels_mistaken_for_one_other_are_found_where_the_classifier_is_unsure():
+    rng = np.random.default_rng(1)
+    labels = np.arange(2000) % 2
+    wrong = (labels == 0) & (rng.random(2000) < 0.4)
+    given = np.where(wrong, 1, labels)
+    likely = np.where(labels == 0, 0.4, 0.95) + rng.normal(0, 0.05, 2000)
+    probabilities = np.clip(np.stack([1 - likely, likely], axis=1), 0.01, 0.99)
+    found = find_label_issues(given, probabilities)
+    assert wrong[found.rows].mean() > 0.9 and wrong[found.rows].sum() > 0.75 * wrong.sum()
+    assert found.mistaken(given)[0][:2] == (1, 0)
 
 
 @pytest.mark.parametrize(("spread", "doubted"), [(0.5, True), (50.0, False)])

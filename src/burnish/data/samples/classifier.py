@@ -18,6 +18,8 @@ Rows = NDArray[np.int64]
 
 _TREES = 100
 _LEAF = 3
+_LEARN = 12_000
+"""Rows that a classifier learns from at most, drawn at random. All rows are asked about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,16 @@ def folds(values: NDArray[np.float32], labels: NDArray[np.int64], *, parts: int,
         raise BadData(f"a class has {fewest} rows, too few for {parts} parts", help=f"give {parts} rows of each class")
     for learn, held in StratifiedKFold(parts, shuffle=True, random_state=seed).split(values, labels):
         trees = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features="sqrt", random_state=seed)
-        trees.fit(values[learn], labels[learn])
+        some = _some(learn, labels, seed)
+        trees.fit(values[some], labels[some])
         yield Fold(rows=held, importance=trees.feature_importances_, ask=trees)
+
+
+def _some(rows: Rows, labels: NDArray[np.int64], seed: int) -> Rows:
+    """At most `_LEARN` of the rows, at random, with one of each class at least."""
+    mixed = np.random.default_rng(seed).permutation(rows)
+    _, first = np.unique(labels[mixed], return_index=True)
+    return np.concatenate([mixed[first], np.delete(mixed, first)])[:_LEARN]
 
 
 def out_of_fold(values: NDArray[np.float32], labels: NDArray[np.int64], *, parts: int = 5, seed: int = 0) -> Floats:

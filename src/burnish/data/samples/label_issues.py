@@ -1,9 +1,11 @@
 """Labels that are likely wrong: confident learning (Northcutt, Jiang and Chuang 2021).
 
-A row counts for class j when its probability of j is at least what rows labelled j have on average; rows that count
-for another class than their own are the off-diagonal of the confident joint. Named are those whose own label is also
-less than half as likely as the likeliest, at most as many of each label as the joint says are wrong, the least likely
-first.
+A row counts for class j when its probability of j is at least what rows labelled j have on average; the counts by given
+and counted class are the confident joint, and its columns the chance of each given label where another is true. With
+it a row's probabilities become those of its true label (the noise is taken back, Patrini et al. 2017), and so the
+probability that its own label is right. Where the classifier alone finds its label less than a fifth as likely as the
+likeliest, that share stands for it when it is lower: the joint finds labels that are mistaken for one other label, but
+has few rows in each cell where wrong labels are drawn from many.
 """
 
 from __future__ import annotations
@@ -17,23 +19,27 @@ from burnish.core.errors import BadData
 
 Floats = NDArray[np.float64]
 
+_RIGHT = 0.5
+_UNLIKELY = 0.2
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelIssues:
-    """`rows` int64 [K], worst first; `suggested` int64 [K]: the label that the model would give.
+    """`rows` int64 [K], worst first: likelier wrong than right; `suggested` int64 [K]: the likeliest other label.
 
-    `joint` [C, C]: estimated number of rows by given and true label. `confidence` [N]: probability of the given label.
+    `right` [N]: probability that the given label is the true one. `confidence` [N]: what the classifier gives it.
     """
 
     rows: NDArray[np.int64]
     suggested: NDArray[np.int64]
-    joint: Floats
+    right: Floats
     confidence: Floats
 
-    @property
-    def noise(self) -> float:
-        """Estimated share of wrong labels."""
-        return float(1 - np.trace(self.joint) / max(self.joint.sum(), 1e-12))
+    def mistaken(self, labels: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+        """Given and suggested label and how many of `rows` have both, most first. `labels` [N]: all given ones."""
+        pairs, counts = np.unique(np.stack([labels[self.rows], self.suggested]), axis=1, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return [(int(pairs[0, i]), int(pairs[1, i]), int(counts[i])) for i in order]
 
 
 def find_label_issues(labels: NDArray[np.int64], probabilities: Floats) -> LabelIssues:
@@ -41,25 +47,36 @@ def find_label_issues(labels: NDArray[np.int64], probabilities: Floats) -> Label
 
     Raises `BadData` when they do not fit together.
     """
-    classes = probabilities.shape[1]
-    if len(labels) != len(probabilities) or labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+    count, classes = probabilities.shape
+    if len(labels) != count or labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
         raise BadData("labels and probabilities do not fit", help="give one label from 0 and one row of C each")
-    own = probabilities[np.arange(len(labels)), labels]
+    rows = np.arange(count)
+    own = probabilities[rows, labels]
+    joint = _joint(labels, probabilities, own)
+    given = joint / np.maximum(joint.sum(0), 1e-12)
+    true = np.maximum(probabilities @ np.linalg.pinv(given.T), 0.0)
+    fits = given[labels] * true
+    right = fits[rows, labels] / np.maximum(fits.sum(1), 1e-12)
+    share = own / np.maximum(probabilities.max(axis=1), 1e-12)
+    right = np.where(share < _UNLIKELY, np.minimum(right, share), right)
+    named = np.flatnonzero(right < _RIGHT)
+    named = named[np.argsort(share[named], kind="stable")]
+    others = true[named]
+    others[np.arange(len(named)), labels[named]] = -1.0
+    return LabelIssues(rows=named, suggested=others.argmax(1), right=right, confidence=own)
+
+
+def _joint(labels: NDArray[np.int64], probabilities: Floats, own: Floats) -> Floats:
+    """The confident joint [C, C] by given and true label, scaled to the number of rows of each given label."""
+    classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)
     sums = np.bincount(labels, weights=own, minlength=classes)
     limits = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
     sure = np.where(probabilities >= limits, probabilities, -1.0)
     counted = sure.max(axis=1) >= 0
-    likely = np.where(counted, sure.argmax(axis=1), labels)
     confident = np.zeros((classes, classes))
-    np.add.at(confident, (labels[counted], likely[counted]), 1)
-    confident[confident.sum(1) == 0] = np.eye(classes)[confident.sum(1) == 0]
-    joint = confident / confident.sum(1, keepdims=True) * counts[:, None]
-    chosen: list[NDArray[np.int64]] = []
-    for given in range(classes):
-        wrong = np.flatnonzero((labels == given) & (likely != given) & (2 * own < probabilities.max(1)))
-        count = round(float(joint[given].sum() - joint[given, given]))
-        chosen.append(wrong[np.argsort(own[wrong], kind="stable")[:count]])
-    rows = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
-    rows = rows[np.argsort(own[rows], kind="stable")]
-    return LabelIssues(rows=rows, suggested=probabilities[rows].argmax(1), joint=joint, confidence=own)
+    np.add.at(confident, (labels[counted], sure[counted].argmax(axis=1)), 1)
+    empty = confident.sum(1) == 0
+    confident[empty] = np.eye(classes)[empty]
+    scaled: Floats = confident / confident.sum(1, keepdims=True) * counts[:, None]
+    return scaled

@@ -8,28 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.data.samples import duplicates
-from burnish.data.samples.classifier import out_of_fold
 from burnish.data.samples.columns import DUPLICATE, LABEL_ISSUE, NEAR_DUPLICATE, UNLIKE_TEST, SampleColumns
-from burnish.data.samples.features import Features, features
-from burnish.data.samples.label_issues import LabelIssues, find_label_issues
+from burnish.data.samples.doubt import FEWEST, Doubt, doubt_labels
+from burnish.data.samples.features import features
 from burnish.data.samples.shift import find_shift
 from burnish.data.split import Split
 
-_FEWEST = 50
-_PARTS = 5
 _UNLIKE = 0.05
-_KNOWS = 0.6
-"""Share of the labels that the quick classifier must guess right; else its doubts say more about it than about them."""
 _NOISY = 0.05
 """Estimated share of wrong labels from which there is something to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """`lines` say what was found, empty when nothing was; `columns` are of the training rows that were looked at."""
+    """`lines` say what was found, empty when nothing was; `columns` are of the training rows that were looked at.
+
+    `doubt` is about those rows, by their place in `columns`; None where targets are no classes.
+    """
 
     columns: SampleColumns
     lines: list[str]
+    doubt: Doubt | None
 
 
 def look(train: Split, test: Split, *, classes: bool, limit: int, seed: int = 0) -> Look:
@@ -41,15 +40,15 @@ def look(train: Split, test: Split, *, classes: bool, limit: int, seed: int = 0)
     flags[NEAR_DUPLICATE] = np.setdiff1d(duplicates.near(mine), flags[DUPLICATE])
     lines = [f"{len(flags[DUPLICATE])} of {len(rows)} training rows are there twice"] if len(flags[DUPLICATE]) else []
     weight, difficulty, p_test = np.ones(len(rows)), np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    issues = _issues(part, mine) if classes else None
-    if issues is not None:
+    doubt = doubt_labels(part, mine) if classes else None
+    if doubt is not None and (issues := doubt.issues) is not None:
         difficulty = 1 - issues.confidence
         flags[LABEL_ISSUE] = issues.rows
         share = len(issues.rows) / len(rows)
         if share > _NOISY:
             first = ", ".join(str(row) for row in rows[issues.rows[:5]])
             lines.append(f"{share:.0%} of the labels looked at are doubtful to a quick classifier: rows {first}, ...")
-    if min(len(rows), len(others)) >= _FEWEST and mine.names == theirs.names:
+    if min(len(rows), len(others)) >= FEWEST and mine.names == theirs.names:
         shift = find_shift(mine, theirs, seed=seed)
         p_test = shift.p_test
         if shift.found:
@@ -61,23 +60,10 @@ def look(train: Split, test: Split, *, classes: bool, limit: int, seed: int = 0)
     sets = {flag: set(found.tolist()) for flag, found in flags.items()}
     named = tuple(tuple(flag for flag, found in sets.items() if row in found) for row in range(len(rows)))
     columns = SampleColumns(rows=rows, difficulty=difficulty, weight=weight, p_test=p_test, flags=named)
-    return Look(columns=columns, lines=lines)
+    return Look(columns=columns, lines=lines, doubt=doubt)
 
 
 def _drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
-
-
-def _issues(part: Split, found: Features) -> LabelIssues | None:
-    """None when targets are no class numbers, a class has too few rows, or the classifier knows too little."""
-    if part.targets.ndim != 1 or len(part) < _FEWEST:
-        return None
-    known, labels = np.unique(part.targets.astype(np.int64), return_inverse=True)
-    if len(known) < 2 or np.bincount(labels).min() < _PARTS:
-        return None
-    probabilities = out_of_fold(found.values, labels, parts=_PARTS)
-    if (probabilities.argmax(1) == labels).mean() < _KNOWS:
-        return None
-    return find_label_issues(labels, probabilities)

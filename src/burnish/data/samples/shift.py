@@ -111,16 +111,20 @@ def _drops(
 
 
 def _columns(train: Features, test: Features, drops: Sequence[dict[int, float]]) -> tuple[str, ...]:
-    """Columns that the classifier misses, or whose own distribution differs beyond chance (Kolmogorov-Smirnov, 1 %,
-    Bonferroni): one of two columns that tell the same would not be missed."""
-    found: dict[int, float] = {}
+    """Columns whose own distribution differs beyond chance (Kolmogorov-Smirnov, 1 %, Bonferroni), those first that
+    the classifier misses most. Where none does, what has changed is how columns go together: those that it misses."""
     n, m = len(train.values), len(test.values)
+    differs: dict[int, float] = {}
+    missed: dict[int, float] = {}
     for column in range(len(train.names)):
         distance = _distance(train.values[:, column], test.values[:, column])
         chance = 2 * np.exp(-2 * distance**2 * n * m / (n + m))
         drop = sum(fold.get(column, 0.0) for fold in drops) / _PARTS
-        if chance * len(train.names) < 0.01 or drop > _DROP:
-            found[column] = drop + distance
+        if chance * len(train.names) < 0.01:
+            differs[column] = drop + distance
+        elif drop > _DROP:
+            missed[column] = drop
+    found = differs or missed
     return tuple(train.names[column] for column in sorted(found, key=lambda column: -found[column]))
 
 

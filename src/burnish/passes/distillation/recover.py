@@ -68,7 +68,7 @@ def recover(
     if not settings.epochs:
         return {"epochs": 0}
     chosen = settings.fit_settings(context.fit)
-    weighting = build_weighting(chosen, context.train.targets)
+    weighting = build_weighting(chosen, context.train)
     on_labels = task(context.loss, label_smoothing=context.fit.label_smoothing, weighting=weighting)
     guide = (teacher if teacher is not None else context.teacher) if settings.teacher else None
     rows = context.train

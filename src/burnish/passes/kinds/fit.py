@@ -72,7 +72,7 @@ class Fit(Pass):
         work = variant.copy()
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         settings = context.fit.model_copy(update=given)
-        weighting = build_weighting(settings, context.train.targets)
+        weighting = build_weighting(settings, context.train)
         difficulty = _difficulty(work.module, context, settings) if settings.curriculum == "easy" else None
         result = fit(
             work.module,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from burnish.data.split import Split
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import Weighting, class_labels
 
@@ -19,9 +19,9 @@ from burnish.train.weighting import Weighting, class_labels
 class ClassBalanced(Weighting):
     """Fixed by class."""
 
-    def __init__(self, targets: NDArray[np.generic], settings: FitSettings) -> None:
-        super().__init__(targets, settings)
-        labels = class_labels(targets, "class-balanced")
+    def __init__(self, split: Split, settings: FitSettings) -> None:
+        super().__init__(split, settings)
+        labels = class_labels(split.targets, "class-balanced")
         counts = np.bincount(labels)
         beta = 1 - 1 / len(labels)
         by_class = (1 - beta) / np.maximum(1 - beta**counts, 1e-12)

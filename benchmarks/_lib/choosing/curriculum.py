@@ -1,0 +1,69 @@
+"""Easy rows first, and random rows at the same pace, beside all rows from the start, at the same number of steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from _lib.bars import Bar
+from _lib.choosing.work import PLAIN, Data, batch_size, pictures, right, trained
+from burnish.core.progress import Progress
+from burnish.train.losses import cross_entropy
+from burnish.train.samples import measure_difficulty
+
+WORKLOADS = {"digits": 15.0, "fashion-mnist": 6.0, "cifar10-resnet": 6.0}
+"""Epochs of each."""
+KINDS = ("", "easy", "random")
+_ROWS = 12_000
+_Z = 1.96
+
+
+def curriculum_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[str, object]]:
+    """The upper end of the paired interval must not lie below 0; a gain is only told where the lower end is above."""
+    bars: list[Bar] = []
+    told: dict[str, object] = {}
+    for name, epochs in WORKLOADS.items():
+        whole = pictures(name)
+        found: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
+        for seed in seeds:
+            rows = np.random.default_rng(seed).permutation(len(whole.train))[:_ROWS]
+            data = whole.with_train(rows)
+            for kind, answers in _answers(data, epochs, seed).items():
+                found[kind].append(answers)
+            means = {kind or "uniform": round(100 * float(rows[-1].mean()), 2) for kind, rows in found.items()}
+            progress.say(f"curriculum, {name}, seed {seed}: {means}")
+        told[name] = {kind or "uniform": [float(rows.mean()) for rows in answers] for kind, answers in found.items()}
+        bars += [_bar(name, kind, found) for kind in KINDS[1:]]
+    return bars, told
+
+
+def _answers(data: Data, epochs: float, seed: int) -> dict[str, NDArray[np.float64]]:
+    base = PLAIN.model_copy(update={"epochs": epochs, "batch_size": batch_size(data)})
+    first = trained(data, base.model_copy(update={"epochs": 1.0}), seed)
+    difficulty = measure_difficulty(first, data.train, cross_entropy())
+    return {
+        kind: right(trained(data, base.model_copy(update={"curriculum": kind}), seed, difficulty=difficulty), data.test)
+        for kind in KINDS
+    }
+
+
+def _bar(name: str, kind: str, found: dict[str, list[NDArray[np.float64]]]) -> Bar:
+    each = [100 * (a - b) for a, b in zip(found[kind], found[""], strict=True)]
+    value, low, high = interval(each)
+    worth = "better than uniform" if low > 0 else "worse than uniform" if high < 0 else "gains nothing"
+    return Bar(
+        name=f"{name}: {'easy rows' if kind == 'easy' else 'random rows, the control,'} first, upper end over uniform",
+        value=high,
+        low=low,
+        high=high,
+        unit="points",
+        bar=0.0,
+        note=f"{worth}: {value:+.2f} points; by seed {', '.join(f'{rows.mean():+.2f}' for rows in each)}",
+    )
+
+
+def interval(differences: list[NDArray[np.float64]]) -> tuple[float, float, float]:
+    """Mean of paired differences of rows over seeds, and its 95 % interval over rows."""
+    rows = np.mean(differences, axis=0)
+    half = _Z * float(rows.std(ddof=1)) / np.sqrt(len(rows))
+    return float(rows.mean()), float(rows.mean() - half), float(rows.mean() + half)

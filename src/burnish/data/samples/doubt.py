@@ -1,0 +1,48 @@
+"""What a quick classifier makes of the labels of a split: which are likely wrong, by the inputs alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.data.samples.classifier import out_of_fold
+from burnish.data.samples.features import Features
+from burnish.data.samples.label_issues import LabelIssues, find_label_issues
+from burnish.data.split import Split
+
+FEWEST = 50
+"""Rows below which nothing is said."""
+_PARTS = 5
+_KNOWS = 0.6
+"""Share of the labels that the quick classifier must guess right; else its doubts say more about it than about them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """`issues` number the labels by their place in `known` (the labels that occur, ascending); None with a `reason`."""
+
+    issues: LabelIssues | None
+    known: NDArray[np.int64]
+    reason: str = ""
+
+
+def doubt_labels(part: Split, found: Features) -> Doubt:
+    """The label issues of a split with these features, out of fold; the same for the same rows."""
+    if part.targets.ndim != 1 or part.targets.dtype.kind not in "iu":
+        return _silent(f"targets are {part.targets.dtype} of shape {list(part.targets.shape)}, not class numbers")
+    known, labels = np.unique(part.targets.astype(np.int64), return_inverse=True)
+    if len(part) < FEWEST or len(known) < 2:
+        return _silent(f"{len(part)} rows of {len(known)} classes are too few")
+    if (fewest := int(np.bincount(labels).min())) < _PARTS:
+        return _silent(f"a class has {fewest} rows, and {_PARTS} are needed")
+    probabilities = out_of_fold(found.values, labels, parts=_PARTS)
+    guessed = float((probabilities.argmax(1) == labels).mean())
+    if guessed < _KNOWS:
+        return _silent(f"a quick classifier guesses {guessed:.0%} of the labels, and {_KNOWS:.0%} are needed")
+    return Doubt(issues=find_label_issues(labels, probabilities), known=known)
+
+
+def _silent(reason: str) -> Doubt:
+    return Doubt(issues=None, known=np.empty(0, np.int64), reason=reason)
