@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
+import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,7 @@ _ISA = (
 INT8_DOT = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimd"})
 """Instruction sets with int8 products that cannot overflow; with AVX2 alone sums of two saturate at 16 bits."""
 
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 _PACKAGES = ("burnish", "torch", "onnxruntime", "openvino", "nncf", "torch-pruning", "transformers", "numpy")
 
 
@@ -61,6 +64,33 @@ def fingerprint(*, accelerator: str = "") -> Machine:
 def available_bytes() -> int:
     """Memory that new processes can take without swapping, as the kernel reckons it."""
     return int(psutil.virtual_memory().available)
+
+
+class OtherLoad:
+    """Cores that other programs take while this process and its children work, from when it is made.
+
+    Counts the cores that this process may run on; time that a hypervisor gives to others counts too.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._before = self._taken()
+
+    def cores(self) -> float:
+        """Their mean number up to now. Children that ended meanwhile count as others."""
+        passed = time.perf_counter() - self._began
+        return max(0.0, self._taken() - self._before) / passed if passed > 0 else 0.0
+
+    def _taken(self) -> float:
+        every = psutil.cpu_times(percpu=True)
+        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(every))
+        busy = sum(getattr(every[i], kind, 0.0) for i in mine if i < len(every) for kind in _BUSY)
+        own = 0.0
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                own += times.user + times.system
+        return busy - own
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:

@@ -30,7 +30,8 @@ class LatencyProfile(Noun):
     """Latency of one executable at one served shape, taken in interleaved rounds.
 
     `rounds_ms` holds the median of every round, in the order of the rounds: two profiles of the
-    same comparison are paired by index, and their ratio is taken round by round.
+    same comparison are paired by index, and their ratio is taken round by round. `other_cores` is how
+    many cores other programs took meanwhile.
     """
 
     label: str
@@ -40,6 +41,7 @@ class LatencyProfile(Noun):
     p99: Measurement
     rounds_ms: tuple[float, ...]
     peak_memory_bytes: int
+    other_cores: float = 0.0
 
 
 class Ratio(Noun):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.errors import BurnishError
-from burnish.core.machine import fingerprint
+from burnish.core.machine import OtherLoad, fingerprint
 from burnish.core.measurement import LatencyProfile, Measurement, Ratio
 from burnish.core.progress import Progress, Silent
 from burnish.core.signature import Signature
@@ -97,14 +97,18 @@ def compare(
         plan = plan_turns(
             guesses, num_requests=len(requests), rounds=rounds, calls=calls, budget_s=budget_s, pause_s=pause_s
         )
+        others = OtherLoad()
         times, memory = _run_rounds(workers, plan, pause_s, served_label, progress)
+        other_cores = round(others.cores(), 2)
     protocol = (
         f"{plan.rounds} interleaved rounds of {{calls}} calls over {len(requests)} requests, own process each, "
         f"rotating order, {pause_s * 1000:g} ms pause; value over all calls, low and high are quartiles over rounds"
     )
     machine = fingerprint().label
     return [
-        _profile(item, served_label, times[i], memory[i], len(requests) + warmup, protocol, machine)
+        _profile(item, served_label, times[i], memory[i], len(requests) + warmup, protocol, machine).model_copy(
+            update={"other_cores": other_cores}
+        )
         for i, item in enumerate(candidates)
     ]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
+from burnish.core.machine import fingerprint
 from burnish.core.measurement import LatencyProfile
 from burnish.data.split import Split
 from burnish.measure.latency import ratio, samples_per_second
@@ -23,6 +24,7 @@ from burnish.pipeline.workbench import Built, Workbench
 Array = NDArray[np.generic]
 
 _BATCHES = (1, 8, 32)
+_DISTURBED = 0.2  # cores
 
 
 @dataclass(kw_only=True)
@@ -111,6 +113,17 @@ class Finals:
                 rates = {**result[i].throughput, str(batch): samples_per_second(profile, batch)}
                 result[i] = result[i].model_copy(update={"throughput": rates})
         return result
+
+    def disturbed(self, finalists: Sequence[Finalist]) -> list[str]:
+        """One line per served shape whose timing other programs disturbed: they took more than was free."""
+        cores = fingerprint().cores
+        spare = max(0, cores - self.bench.threads) + _DISTURBED
+        taken = {shape: profile.other_cores for shape, profile in finalists[0].latency.items()}
+        return [
+            f"other programs took {other:.1f} of {cores} cores while {shape} was measured: repeat it on a quiet machine"
+            for shape, other in taken.items()
+            if other > spare
+        ]
 
     def _running(self, finalists: Sequence[Finalist]) -> list[Finalist]:
         """Those that answered every validation row; the others are dropped, with the reason."""

@@ -105,6 +105,7 @@ class Run:
             points = finals.throughput(finalists, points)
             stages.seconds_measuring += time.perf_counter() - began
             warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
+            warnings += finals.disturbed(finalists)
             warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
             warnings += [f"backend {name} was left out: {why}" for name, why in stages.bench.unavailable.items()]
             ledger = self._ledger(evidence, points, survivors, warnings, stages, started)
