@@ -56,7 +56,8 @@ class Door:
             )
         if name in plugins:
             return plugins[name].load()
-        self.check(name)
+        if name not in builtin:
+            self.check(name)
         module = importlib.import_module(f"{self.package}.{builtin[name].stem}")
         return module.PART
 

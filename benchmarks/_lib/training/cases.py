@@ -1,0 +1,69 @@
+"""What is trained: real rows, a model, and the settings both loops follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from burnish.data.split import Split
+from burnish.train.settings import FitSettings
+from burnish.workloads.registry import get
+
+_CIFAR_ROWS = 1280
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`build` gives the untrained module; the same one after `torch.manual_seed`. The loss is cross-entropy."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    split: Split
+    settings: FitSettings
+
+    def fresh(self) -> nn.Module:
+        """The module that every round starts from."""
+        torch.manual_seed(0)
+        return self.build()
+
+
+class Perceptron(nn.Module):
+    """Images [N, 1, 8, 8] to logits [N, 10]: so little arithmetic that the loop itself shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits."""
+        found: torch.Tensor = self.body(image)
+        return found
+
+
+def perceptron() -> Case:
+    """Digits and a perceptron of three layers."""
+    work = get("digits")
+    settings = work.fit.model_copy(update={"epochs": 15})
+    return Case(name="digits, perceptron", build=Perceptron, split=work.train, settings=settings)
+
+
+def small_resnet() -> Case:
+    """Digits and the shipped workload's ResNet."""
+    work = get("digits")
+    settings = work.fit.model_copy(update={"epochs": 3})
+    return Case(name="digits, ResNet", build=work.build, split=work.train, settings=settings)
+
+
+def resnet() -> Case:
+    """A part of CIFAR-10, with crops and flips, and ResNet-20."""
+    work = get("cifar10-resnet")
+    settings = work.fit.model_copy(update={"epochs": 1, "precision": "fp32"})
+    return Case(name="CIFAR-10, ResNet-20", build=work.build, split=work.train.take(slice(_CIFAR_ROWS)), settings=settings)
+
+
+CASES: dict[str, Callable[[], Case]] = {"perceptron": perceptron, "small-resnet": small_resnet, "resnet": resnet}
