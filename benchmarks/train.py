@@ -23,11 +23,14 @@ from _lib import results
 from _lib.bars import Bar
 from _lib.progress import Lines
 from _lib.training.loop import loop_bars
+from _lib.training.optimizers import optimizer_bars
+from _lib.training.precision import precision_bars
+from _lib.training.ranks import plan_bars, rank_bars
 
 from burnish.core.errors import BurnishError
 from burnish.core.machine import fingerprint
 
-PARTS = ("loop",)
+PARTS = ("loop", "precision", "ranks", "planner", "optimizers")
 
 
 def main() -> int:
@@ -44,6 +47,14 @@ def main() -> int:
     try:
         if "loop" in options.parts:
             bars += loop_bars(options.rounds, options.threads, found, progress)
+        if "precision" in options.parts:
+            bars += precision_bars(options.rounds, options.threads, found, progress)
+        if "ranks" in options.parts:
+            bars += rank_bars(found, progress)
+        if "planner" in options.parts:
+            bars += plan_bars(found, progress)
+        if "optimizers" in options.parts:
+            bars += optimizer_bars(found, progress)
     except BurnishError as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from burnish.data.split import Split
 from burnish.train.settings import FitSettings
 from burnish.workloads.registry import get
+from burnish.workloads.workload import Workload
 
 _CIFAR_ROWS = 1280
 
@@ -39,10 +40,42 @@ class Perceptron(nn.Module):
             nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
         )
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """Logits."""
-        found: torch.Tensor = self.body(image)
+        found: Tensor = self.body(image)
         return found
+
+
+class Encoder(nn.Module):
+    """Images [N, 1, 8, 8] to logits [N, 10]: rows of pixels as eight tokens, four blocks of a transformer."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        self.stem = nn.Linear(8, width)
+        self.place = nn.Parameter(torch.zeros(8, width))
+        self.blocks = nn.ModuleList(
+            [nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True) for _ in range(4)]
+        )
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits."""
+        x_NTC = self.stem(image[:, 0]) + self.place
+        for block in self.blocks:
+            x_NTC = block(x_NTC)
+        found: Tensor = self.head(x_NTC.mean(1))
+        return found
+
+
+def encoder_workload() -> Workload:
+    """Digits and the transformer, for `burnish plan`."""
+    return replace(get("digits"), build=Encoder)
+
+
+def encoder() -> Case:
+    """Digits and the transformer."""
+    work = get("digits")
+    return Case(name="digits, transformer", build=Encoder, split=work.train, settings=work.fit)
 
 
 def perceptron() -> Case:
@@ -63,7 +96,17 @@ def resnet() -> Case:
     """A part of CIFAR-10, with crops and flips, and ResNet-20."""
     work = get("cifar10-resnet")
     settings = work.fit.model_copy(update={"epochs": 1, "precision": "fp32"})
-    return Case(name="CIFAR-10, ResNet-20", build=work.build, split=work.train.take(slice(_CIFAR_ROWS)), settings=settings)
+    rows = work.train.take(slice(_CIFAR_ROWS))
+    return Case(name="CIFAR-10, ResNet-20", build=work.build, split=rows, settings=settings)
 
 
-CASES: dict[str, Callable[[], Case]] = {"perceptron": perceptron, "small-resnet": small_resnet, "resnet": resnet}
+CASES: dict[str, Callable[[], Case]] = {
+    "perceptron": perceptron,
+    "small-resnet": small_resnet,
+    "resnet": resnet,
+    "encoder": encoder,
+}
+LOOPS = ("perceptron", "small-resnet", "resnet")
+"""What is trained by hand too."""
+PLANS = {"encoder": "_lib.training.cases:encoder_workload", "small-resnet": "digits", "resnet": "cifar10-resnet"}
+"""What `burnish plan` calls them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from _lib.bars import Bar
-from _lib.training.cases import CASES
+from _lib.training.cases import CASES, LOOPS
 
 from burnish.core.errors import ServiceError
 from burnish.core.progress import Progress
@@ -21,8 +21,8 @@ _CHILD = Path(__file__).with_name("loop_child.py")
 def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -> list[Bar]:
     """Two bars for each case; the first round warms up and is not counted."""
     bars = []
-    for key, make in CASES.items():
-        name = make().name
+    for key in LOOPS:
+        name = CASES[key]().name
         children = {loop: _start(key, loop, threads) for loop in ("ours", "hand")}
         took: dict[str, list[list[float]]] = {loop: [] for loop in children}
         try:
