@@ -54,3 +54,24 @@ def test_a_model_that_looks_at_values_has_no_activations_to_tell() -> None:
 
     with pytest.raises(Unsupported):
         activation_bytes(Looks(), {"x": torch.ones(2, 256)})
+
+
+def test_attention_keeps_no_scores() -> None:
+    """Twice the tokens are twice the bytes, as in a real forward pass, which fuses attention."""
+
+    class Attends(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.scaled_dot_product_attention(x, x, x)
+
+    module = nn.Sequential(nn.Linear(16, 16), Attends())
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = on_meta(module)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.body(x)
+
+    short, long = (activation_bytes(Whole(), {"x": torch.ones(2, 4, length, 16)}) for length in (128, 256))
+    assert long == pytest.approx(2 * short)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from _lib.training.cases import Case
 from torch import nn
 from torch.nn import functional as F
 
+from _lib.training.cases import Case
 from burnish.data.order import mix_seed
 from burnish.train.settings import FitSettings
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from _lib.bars import Bar
 from _lib.training.cases import CASES, LOOPS
-
 from burnish.core.errors import ServiceError
 from burnish.core.progress import Progress
 
@@ -41,6 +40,7 @@ def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -
             [hand[kind] / ours[kind] for ours, hand in zip(took["ours"], took["hand"], strict=True)] for kind in (0, 1)
         )
         low, _, high = statistics.quantiles(ratios, n=4)
+        used = f"{statistics.median(busy):.3f}x in processor time"
         same = sum(a == b for a, b in zip(losses["ours"], losses["hand"], strict=True))
         steps = len(losses["hand"])
         bars += [
@@ -51,7 +51,7 @@ def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -
                 low=low,
                 high=high,
                 bar=1.0,
-                note=f"{rounds} rounds of {steps} steps, {threads} threads; {statistics.median(busy):.3f}x in processor time",
+                note=f"{rounds} rounds of {steps} steps, {threads} threads; {used}",
             ),
             Bar(
                 name=f"{name}: losses with the same bits",

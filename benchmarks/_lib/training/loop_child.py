@@ -16,7 +16,6 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from _lib.training import by_hand
 from _lib.training.cases import CASES, Case
-
 from burnish.core.progress import Silent
 from burnish.data.split import Batch
 from burnish.train.loop import fit
@@ -43,7 +42,7 @@ def losses_of_ours(module: nn.Module, case: Case, seed: int) -> list[float]:
 
 
 def main() -> None:
-    """`losses` is answered with the losses, anything else with the seconds of one training, by the clock and of the processor."""
+    """`losses` is answered with the losses, anything else with seconds of one training: of the clock, of the processor."""
     case, hand = CASES[sys.argv[1]](), sys.argv[2] == "hand"
     torch.set_num_threads(int(sys.argv[3]))
     for line in sys.stdin:

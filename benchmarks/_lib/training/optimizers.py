@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from _lib.bars import Bar
-from _lib.training.cases import CASES, Case
 from torch import Tensor
 
+from _lib.bars import Bar
+from _lib.training.cases import CASES, Case
 from burnish.core.progress import Progress
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+
 from _lib.bars import Bar
 from _lib.training.cases import CASES
-
 from burnish.core.progress import Progress
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task

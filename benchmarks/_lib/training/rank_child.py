@@ -16,7 +16,6 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from _lib.training.cases import CASES, Case
-
 from burnish.core.doors import STRATEGIES
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task

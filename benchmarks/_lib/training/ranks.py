@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import burnish
 from _lib.bars import Bar
 from _lib.training.cases import CASES, PLANS
-
-import burnish
 from burnish.core.errors import ServiceError
 from burnish.core.progress import Progress
 

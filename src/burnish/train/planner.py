@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
 
 from burnish.core.doors import STRATEGIES
 from burnish.core.errors import Unsupported
@@ -51,12 +53,18 @@ def on_meta(module: nn.Module) -> nn.Module:
 
 
 def activation_bytes(module: nn.Module, inputs: Mapping[str, Tensor]) -> float:
-    """Bytes that a forward pass keeps for the backward pass, counted on the meta device; fp32 as the module is.
+    """Bytes that a forward pass keeps for the backward pass; fp32 as the module is, which may be on the meta device.
 
-    Raises `Unsupported` when the module cannot run there, as where it looks at values.
+    Counted on tensors without memory that say they are on the processor, where attention is fused as on a GPU; on the
+    meta device it would keep every score. Raises `Unsupported` when the module cannot run so, as where it looks at
+    values.
     """
     kept: dict[int, Any] = {}
-    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    hollow = FakeTensorMode(allow_non_fake_inputs=True)
+    with hollow:
+        state = {name: _hollow(tensor) for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+        given = {name: _hollow(tensor) for name, tensor in inputs.items()}
+    own = {_storage(tensor) for tensor in state.values()}
 
     def keep(tensor: Tensor) -> Tensor:
         if _storage(tensor) not in own:
@@ -64,12 +72,18 @@ def activation_bytes(module: nn.Module, inputs: Mapping[str, Tensor]) -> float:
         return tensor
 
     try:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            outputs = module.train()(**{name: tensor.to("meta") for name, tensor in inputs.items()})
+        with hollow, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            outputs = functional_call(module.train(), state, kwargs=given)
     except (RuntimeError, NotImplementedError) as error:
         raise Unsupported("the activations cannot be counted", why=str(error).splitlines()[0]) from None
     del outputs
     return float(sum(storage.nbytes() for storage in kept.values()))
+
+
+def _hollow(tensor: Tensor) -> Tensor:
+    """The same on the processor, within a mode that allocates nothing."""
+    made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
+    return made.requires_grad_(tensor.requires_grad)
 
 
 def _storage(tensor: Tensor) -> int:
