@@ -6,7 +6,7 @@ from torch import nn
 
 from burnish.core.errors import Unsupported
 from burnish.train.memory import model_size
-from burnish.train.planner import activation_bytes, least, on_meta, plans
+from burnish.train.planner import activation_bytes, automatic, least, on_meta, plans
 
 
 def stack() -> nn.Module:
@@ -31,6 +31,19 @@ def test_the_least_sharding_that_fits_is_chosen() -> None:
     assert chosen is not None and chosen.strategy == "zero1"
     assert least(rows, 1e6) is None
     assert [row.strategy for row in plans(model_size(stack(), "adamw"), devices=1, activations=None)] == ["single"]
+
+
+def test_auto_takes_the_least_sharding_that_fits_and_that_the_optimizer_can_work_with() -> None:
+    size = model_size(stack(), "adamw")
+    needs = {row.strategy: row.total for row in plans(size, devices=4, activations=1e6)}
+    for strategy in ("ddp", "zero1"):
+        found, reason = automatic(size, "adamw", 4, room_bytes=needs[strategy], activations=1e6)
+        assert found == strategy and "the least sharding that fits" in reason
+    found, reason = automatic(size, "adamw", 4, room_bytes=needs["zero3"], activations=1e6)
+    assert found == "zero3" and needs["zero3"] < needs["zero1"]
+    found, reason = automatic(size, "adamw", 4, room_bytes=1.0, activations=None)
+    assert found == "zero3" and "nothing fits" in reason
+    assert automatic(model_size(stack(), "muon"), "muon", 4, room_bytes=1.0, activations=None)[0] == "zero1"
 
 
 def test_activations_are_those_of_a_real_forward_pass() -> None:

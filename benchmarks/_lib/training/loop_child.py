@@ -42,7 +42,7 @@ def losses_of_ours(module: nn.Module, case: Case, seed: int) -> list[float]:
 
 
 def main() -> None:
-    """`losses` is answered with the losses, anything else with seconds of one training: of the clock, of the processor."""
+    """`losses` is answered with the losses, anything else with a training's seconds: by the clock, of the processor."""
     case, hand = CASES[sys.argv[1]](), sys.argv[2] == "hand"
     torch.set_num_threads(int(sys.argv[3]))
     for line in sys.stdin:
