@@ -72,7 +72,7 @@ def test_two_providers_of_a_name_are_both_named(door, monkeypatch):
     assert caught.value.where == "parts_of_a_test, math:pi"
     plug(monkeypatch, ("pi", "math:pi"), ("pi", "cmath:pi"))
     with pytest.raises(BurnishError, match="two providers") as caught:
-        door.names()
+        Door("thing", "parts_of_a_test").names()
     assert caught.value.where == "math:pi, cmath:pi"
 
 

@@ -96,7 +96,7 @@ def gradients(strategy: str, ranks: Ranks, count: int) -> float:
 
 def matrix(ranks: Ranks, folder: Path) -> dict[str, object]:
     """Gradients and whole runs under every strategy."""
-    found: dict[str, object] = {}
+    found: dict[str, object] = {"auto": train(net(), {}).strategy}
     for strategy in sorted(set(STRATEGIES.names()) - ({"single"} if ranks.world > 1 else set())):
         for count in (14, 5, 2):
             found[f"gradients {strategy} {count}"] = gradients(strategy, ranks, count)

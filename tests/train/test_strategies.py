@@ -84,6 +84,10 @@ def test_memory_is_as_predicted_and_divided(matrix: Matrix) -> None:
     assert held[0] > held[1] > held[2]
 
 
+def test_auto_divides_nothing_that_fits(matrix: Matrix) -> None:
+    assert matrix.found["auto"] == ("single" if matrix.world == 1 else "ddp")
+
+
 def test_batch_statistics_end_the_same_on_all_ranks(matrix: Matrix) -> None:
     for strategy in MANY:
         assert matrix.found[f"statistics {strategy}"] == 0.0

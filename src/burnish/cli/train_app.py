@@ -22,7 +22,9 @@ def train(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="One field: passes.0.epochs=3")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
-    strategy: Annotated[str, typer.Option(help="`burnish list strategies`; ddp on several ranks otherwise.")] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="`burnish list strategies`; the least sharding that fits otherwise.")
+    ] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Ranks to start on this machine.")] = 1,
     restarts: Annotated[int, typer.Option(min=0, help="With --devices: how often to start anew.")] = 0,
 ) -> None:

@@ -27,6 +27,7 @@ class Door:
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self.package = package
+        self._found: dict[str, importlib.metadata.EntryPoint] | None = None
 
     def names(self) -> tuple[str, ...]:
         """Every name, sorted. Imports none of them."""
@@ -56,7 +57,8 @@ class Door:
             )
         if name in plugins:
             return plugins[name].load()
-        self.check(name)
+        if name not in builtin:
+            self.check(name)
         module = importlib.import_module(f"{self.package}.{builtin[name].stem}")
         return module.PART
 
@@ -67,6 +69,9 @@ class Door:
         return {f.stem.replace("_", "-"): f for f in files if not f.stem.startswith("_")}
 
     def _plugins(self) -> dict[str, importlib.metadata.EntryPoint]:
+        """Looked up once: it reads a file of every installed package."""
+        if self._found is not None:
+            return self._found
         found: dict[str, importlib.metadata.EntryPoint] = {}
         for point in importlib.metadata.entry_points(group=self.package):
             if point.name in found:
@@ -76,6 +81,7 @@ class Door:
                     help="uninstall one of them",
                 )
             found[point.name] = point
+        self._found = found
         return found
 
 

@@ -149,8 +149,10 @@ class Split:
     ) -> Batch:
         """A rank's part of the global batch `index` of an epoch, which has these rows; augmented."""
         mine = of_rank(rows, rank, world)
-        mixed = mix_seed(seed, epoch, index)
-        generator = torch.Generator().manual_seed(mixed if world == 1 else mix_seed(mixed, rank, world))
+        generator = None
+        if self.augment is not None:
+            mixed = mix_seed(seed, epoch, index)
+            generator = torch.Generator().manual_seed(mixed if world == 1 else mix_seed(mixed, rank, world))
         batch = self.batch(mine if len(mine) else rows[:2], generator, device=device)
         return batch if world == 1 else replace(batch, share=len(mine) / len(rows))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor, nn
 
 from burnish.core.progress import Task
@@ -25,7 +26,7 @@ def train_epoch(
     """What is left of one epoch; returns the mean loss of all of it. `save` writes the run down."""
     settings, strategy, ranks = run.settings, run.strategy, run.ranks
     run.module.train()
-    trainable = [p for group in run.optimizer.param_groups for p in group["params"]]
+    trainable = [param for param in run.module.parameters() if param.requires_grad]
     last = run.history[-1].score if run.history else None
     losses: list[Tensor] = []
     rows: list[Tensor] = []
@@ -35,7 +36,8 @@ def train_epoch(
         if run.weighting is not None:
             run.weighting.share = step / run.total
         if number == 0:
-            run.optimizer.zero_grad(set_to_none=True)
+            for param in trainable:
+                param.grad = None
         with strategy.exchange(run.called, last=number == together - 1):
             with run.precision.autocast():
                 loss = run.objective(run.called, batch)
@@ -73,5 +75,7 @@ def train_epoch(
 def _clip(params: list[nn.Parameter], limit: float, strategy: Strategy) -> None:
     """Scale the gradients down to a norm of at most `limit`, taken over all parameters on all ranks."""
     grads = [param.grad for param in params if param.grad is not None]
-    norm = strategy.whole(nn.utils.get_total_norm(grads))
-    nn.utils.clip_grads_with_norm_(params, limit, norm)
+    if not grads:
+        return
+    norm = strategy.whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
+    torch._foreach_mul_(grads, (limit / (norm + 1e-6)).clamp(max=1.0))

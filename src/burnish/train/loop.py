@@ -25,12 +25,12 @@ from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.epoch import train_epoch
 from burnish.train.guard import check_weights
 from burnish.train.memory import StateBytes, measured_state, model_size
+from burnish.train.planner import choose_strategy
 from burnish.train.precision import Precision, agreed, choose_precision
 from burnish.train.ranks import Ranks, current_ranks
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
-from burnish.train.strategy import choose_strategy
 from burnish.train.trial import ENOUGH, StepTrial, remembered
 from burnish.train.watch import Watch
 
@@ -101,7 +101,7 @@ def fit(
     began = clock()
     device = choose_device(settings.device)
     ranks = current_ranks()
-    strategy = choose_strategy(settings.strategy, ranks)
+    strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
@@ -115,6 +115,7 @@ def fit(
             precision = agreed(choose_precision(settings.precision, device, enough), ranks)
         if ranks.world > 1:
             _refuse(chosen, precision)
+            progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)
         run = RunState(

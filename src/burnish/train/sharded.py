@@ -32,6 +32,9 @@ class Sharded(Strategy):
     def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
         """See `Strategy.wrap`."""
         work = batch_statistics(twin(module), device)
+        self._strides = {name: param.stride() for name, param in module.named_parameters()}
+        for param in work.parameters():
+            param.data = param.data.contiguous()  # FSDP2 divides nothing else
         mesh = init_device_mesh(device.type, (dist.get_world_size(),))
         for unit in units(work):
             fully_shard(unit, mesh=mesh, reshard_after_forward=self.reshard)
@@ -46,10 +49,11 @@ class Sharded(Strategy):
 
     @torch.no_grad()
     def unwrap(self, work: nn.Module, module: nn.Module) -> None:
-        """See `Strategy.unwrap`."""
+        """See `Strategy.unwrap`. Weights have the memory layout that they had."""
         found = dict(work.named_parameters())
         for name, param in module.named_parameters():
-            param.data = self.whole(found[name].detach())
+            whole = self.whole(found[name].detach())
+            param.data = whole.new_empty_strided(whole.shape, self._strides[name]).copy_(whole)
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""

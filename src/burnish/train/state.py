@@ -56,6 +56,9 @@ class RunState:
 
     def step(self) -> None:
         """An optimizer step, unless scaled gradients overflowed: then the scale is lowered and the step counted."""
+        if not self.scaler.is_enabled():
+            self.optimizer.step()
+            return
         before = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from burnish.core.doors import STRATEGIES
-from burnish.core.errors import RecipeError
 from burnish.train.memory import ModelSize, StateBytes
 from burnish.train.optimizer import build_optimizer, load_optimizer_state, optimizer_state
 from burnish.train.ranks import Ranks
@@ -126,18 +124,3 @@ def batch_statistics(work: nn.Module, device: torch.device) -> nn.Module:
         return work
     synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(work)  # type: ignore[no-untyped-call]
     return synced
-
-
-def choose_strategy(name: str, ranks: Ranks) -> Strategy:
-    """The strategy of that name; `auto` is the one that adds least.
-
-    Raises `RecipeError` when several ranks would train without knowing of each other.
-    """
-    if name == "auto":
-        name = "single" if ranks.world == 1 else "ddp"
-    if name == "single" and ranks.world > 1:
-        raise RecipeError(
-            "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
-        )
-    made: Strategy = STRATEGIES.get(name)()
-    return made

@@ -6,6 +6,7 @@ The input of the model is called `image`.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -44,12 +45,17 @@ class Normalize:
 
     def __call__(self, inputs: Tensors) -> Tensors:
         """Float32 batch of the same shape."""
-        device = inputs["image"].device
-        mean, std = (255 * torch.tensor(values).view(1, -1, 1, 1).to(device) for values in (self.mean, self.std))
+        mean, std = (_per_channel(values, inputs["image"].device) for values in (self.mean, self.std))
         return {"image": (inputs["image"] - mean).div_(std)}
 
     def __str__(self) -> str:
         return f"(pixel / 255 - {list(self.mean)}) / {list(self.std)}"
+
+
+@functools.cache
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """255 times the values as [1, C, 1, 1]; made once, not for every batch."""
+    return 255 * torch.tensor(values).view(1, -1, 1, 1).to(device)
 
 
 @dataclass(frozen=True, kw_only=True)
