@@ -121,3 +121,9 @@ def test_shipped_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]
         listing.show_list("recipe")
     with pytest.raises(UnknownName, match=r"unknown recipe 'digit'\nhelp: did you mean 'digits'"):
         listing.show_card("recipes/digit")
+
+
+def test_a_mistyped_schedule_is_suggested() -> None:
+    with pytest.raises(UnknownName) as caught:
+        listing.show_card("schedul")
+    assert "schedule" in caught.value.help

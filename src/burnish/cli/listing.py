@@ -15,6 +15,7 @@ from burnish.core.noun import Noun
 from burnish.pipeline.shipped import shipped_recipes, summary
 
 _RECIPES = "recipes"
+_SCHEDULE = "schedule"
 _BY_TRAINING = {
     "optimizers": ("optimizer", "learning_rate", "weight_decay", "momentum"),
     "weightings": ("weighting", "weighting_warmup"),
@@ -47,7 +48,15 @@ def show_list(kind: str | None) -> None:
 
 
 def show_card(what: str) -> None:
-    """Print the card of a part: its module's docstring and its settings. Imports that part only."""
+    """Print the card of a part: its module's docstring and its settings. Imports that part only.
+
+    `schedule` is no part: all learning-rate schedules are drawn.
+    """
+    if what == _SCHEDULE:
+        from burnish.cli.schedules import show_schedules
+
+        show_schedules()
+        return
     kind, _, recipe = what.partition("/")
     if kind == _RECIPES:
         if recipe not in shipped_recipes():
@@ -77,7 +86,7 @@ def find(what: str) -> tuple[str, str]:
         ways = " or ".join(f"{home}/{what}" for home in homes)
         raise UnknownName(f"{what!r} is the name of {len(homes)} parts", help=f"say {ways}")
     if not homes:
-        known = {name for door in DOORS.values() for name in door.names()}
+        known = {_SCHEDULE, *(name for door in DOORS.values() for name in door.names())}
         raise UnknownName(f"nothing is called {what!r}", help=f"{did_you_mean(what, known)} (`burnish list` shows all)")
     return homes[0], what
 

@@ -295,7 +295,7 @@ def export(
 @app.command("list")
 def list_parts(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="passes, criteria, backends, workloads, metrics or recipes.")
+        str | None, typer.Argument(metavar="[KIND]", help="One list, e.g. passes; all without.")
     ] = None,
 ) -> None:
     """Show what can be used, by name.
@@ -330,11 +330,6 @@ def explain(
         from burnish.cli.groups import show_groups
 
         show_groups(what, data)
-        return
-    if what == "schedule":
-        from burnish.cli.schedules import show_schedules
-
-        show_schedules()
         return
     from burnish.cli.listing import show_card
 
