@@ -65,7 +65,14 @@ def table(candidates: Sequence[Candidate], shapes: Sequence[str]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     failed = [f"{item.label}: {without_paths(item.error)}" for item in candidates if item.error]
-    return "\n".join([*lines, *(["", "without numbers:", *failed] if failed else [])])
+    return "\n".join([*lines, *_others(candidates, shapes), *(["", "without numbers:", *failed] if failed else [])])
+
+
+def _others(candidates: Sequence[Candidate], shapes: Sequence[str]) -> list[str]:
+    """How many cores other programs took while each shape was timed."""
+    found = {shape: [i.latency[shape].other_cores for i in candidates if shape in i.latency] for shape in shapes}
+    lines = [f"cores that other programs took, {shape}: {max(cores):.2f}" for shape, cores in found.items() if cores]
+    return ["", *lines] if lines else []
 
 
 def bar_lines(bars: Sequence[Bar]) -> str:

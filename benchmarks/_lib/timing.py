@@ -61,6 +61,7 @@ def pooled(profiles: Sequence[LatencyProfile]) -> LatencyProfile:
                 "protocol": f"{first.p50.protocol}; {len(profiles)} times with fresh processes",
             }
         )
+    merged["other_cores"] = max(profile.other_cores for profile in profiles)
     merged["peak_memory_bytes"] = max(profile.peak_memory_bytes for profile in profiles)
     return first.model_copy(update=merged)
 

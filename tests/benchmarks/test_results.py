@@ -9,6 +9,7 @@ from _lib.candidate import Candidate
 from _lib.results import last_line, machine_name, table, without_paths, write
 
 from burnish.core.machine import Machine, fingerprint
+from tests.benchmarks.test_bars import profile
 
 
 def machine(processor: str) -> Machine:
@@ -54,3 +55,12 @@ def test_the_table_shows_failures_apart() -> None:
     text = table([good, bad], ["batch 1"])
     assert "0.5000" in text
     assert text.endswith("bad: boom in z.py")
+
+
+def test_the_table_says_what_other_programs_took() -> None:
+    first, second = (profile(1.0).model_copy(update={"other_cores": cores}) for cores in (0.1, 0.7))
+    timed = [
+        Candidate(label=label, family="a", kind="peer", latency={"batch 1": found})
+        for label, found in (("a", first), ("b", second))
+    ]
+    assert table(timed, ["batch 1", "batch 8"]).endswith("\n\ncores that other programs took, batch 1: 0.70")

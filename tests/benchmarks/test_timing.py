@@ -10,7 +10,9 @@ def test_one_comparison_is_kept_as_it_is() -> None:
 
 
 def test_rounds_of_several_comparisons_are_pooled() -> None:
-    merged = pooled([profile(3.0), profile(1.0), profile(2.0)])
+    busy = profile(1.0).model_copy(update={"other_cores": 0.5})
+    merged = pooled([profile(3.0), busy, profile(2.0)])
+    assert merged.other_cores == 0.5
     assert merged.rounds_ms == (3.0,) * 3 + (1.0,) * 3 + (2.0,) * 3
     assert merged.p50.value == 2.0
     assert (merged.p50.low, merged.p50.high) == (1.0, 3.0)
