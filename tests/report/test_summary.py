@@ -4,7 +4,7 @@ from tests.report import sample
 
 def test_headline_is_computed_from_the_returned_point():
     assert summary.headline(sample.ledger()) == (
-        "12.3x faster, 4.1x smaller, accuracy -0.2 points [-0.6, +0.2], budget held"
+        "12.3x faster [11.9, 12.8], 4.1x smaller, accuracy -0.2 points [-0.6, +0.2], budget held"
     )
 
 

@@ -294,9 +294,7 @@ def export(
 
 @app.command("list")
 def list_parts(
-    kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="One list, e.g. passes; all without.")
-    ] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One list, e.g. passes; all without.")] = None,
 ) -> None:
     """Show what can be used, by name.
 

@@ -35,11 +35,13 @@ class Row:
 
 
 def headline(ledger: Ledger) -> str:
-    """One line: `12.3x faster, 4.1x smaller, accuracy -0.2 points [-0.6, +0.2], budget held`."""
+    """One line: `12.3x faster [11.9, 12.8], 4.1x smaller, accuracy -0.2 points [-0.6, +0.2], budget held`."""
     if ledger.best == ledger.base:
         return f"nothing was better than the model as given, which is returned; {facts(ledger).budget}"
     parts = facts(ledger)
-    return ", ".join(text for text in (parts.faster, parts.smaller, parts.quality, parts.budget) if text)
+    return ", ".join(
+        text for text in (parts.faster + _spread(ledger), parts.smaller, parts.quality, parts.budget) if text
+    )
 
 
 def context(ledger: Ledger) -> str:
@@ -133,6 +135,15 @@ def _factor(value: float, more: str, less: str, same: str) -> str:
         return same
     word, factor = (more, value) if value > 1 else (less, 1 / value)
     return f"{factor:.1f}x {word}" if factor >= 1.95 else f"{factor:.2f}x {word}"
+
+
+def _spread(ledger: Ledger) -> str:
+    """The quartiles of the speedup, where it is one."""
+    speedup = ledger.best.speedup.get(primary_shape(ledger))
+    if speedup is None or speedup.value <= 1:
+        return ""
+    digits = 1 if speedup.value >= 1.95 else 2
+    return f" [{speedup.low:.{digits}f}, {speedup.high:.{digits}f}]"
 
 
 def _budget(ledger: Ledger, held: bool | None, broken: tuple[str, ...]) -> str:
