@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -232,3 +237,52 @@ def test_tls_and_api_keys_hold_on_ray_too(tmp_path):
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, log.read_text()[-4000:]
+
+
+@pytest.fixture
+def cluster() -> Iterator[dict[str, str]]:
+    """A Ray that runs already, with a token of its own: the environment that joins it."""
+    folder, port = tempfile.mkdtemp(prefix="ray-"), free_port()  # Ray's sockets take no long path
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # its replicas import burnish
+    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--head", "--block"]
+    command += ["--port", str(port), "--num-cpus", "2", "--include-dashboard", "false", "--temp-dir", folder]
+    log = Path(folder) / "start.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=os.environ | token | paths)
+    try:
+        until(lambda: "Ray runtime started" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()[-4000:]
+        yield os.environ | token | {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+        assert process.poll() is None, "the cluster ended with the service"
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_S)
+        for child in psutil.wait_procs(children, timeout=20)[1]:
+            child.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_service_joins_a_cluster_and_leaves_it_running(cluster, tmp_path):
+    images = tiny_images(tmp_path / "models" / "images" / "1")
+    image = np.random.default_rng(0).standard_normal((2, 3, 12, 12)).astype(np.float32)
+    with burnish.load(images) as model:
+        wanted = np.asarray(model(image))
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-c", "from burnish.cli.main import main; main()", "serve", str(tmp_path / "models")]
+    command += ["--on", "ray", "--port", str(port), "--threads", "1"]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=cluster)
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/v2/models/images/ready", process, log))
+        client = http.InferenceServerClient(f"127.0.0.1:{port}")
+        np.testing.assert_allclose(infer(client, "images", image), wanted, rtol=1e-4, atol=1e-5)
+        client.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, log.read_text()[-4000:]
+    with socket.socket() as asked:
+        assert asked.connect_ex(("127.0.0.1", port)), "the service's address still answers"
+    look = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "status", "--address"]
+    subprocess.run([*look, cluster["RAY_ADDRESS"]], env=cluster, check=True, timeout=PATIENCE_S, capture_output=True)
