@@ -17,7 +17,7 @@ from burnish.pipeline.shipped import shipped_recipes, summary
 _RECIPES = "recipes"
 _BY_TRAINING = {
     "optimizers": ("optimizer", "learning_rate", "weight_decay", "momentum"),
-    "weightings": ("weighting", "weighting_warmup"),
+    "weightings": ("weighting", "weighting_warmup", "weights"),
     "strategies": ("strategy",),
 }
 """Doors whose parts a training makes: the setting of a training that chooses one, and those that the part follows."""
