@@ -15,6 +15,8 @@ from burnish.core.errors import ArtifactError, OutputError
 from burnish.core.evidence import Change, Coverage, OpCoverage, Skip
 from burnish.model.variant import predict
 from burnish.passes.base import Outcome
+from burnish.passes.distillation.recover import Recover
+from burnish.passes.kinds.distill import Distill
 from burnish.passes.kinds.fit import Fit
 from burnish.passes.kinds.prune import Prune
 from burnish.passes.kinds.quantize import Quantize
@@ -128,6 +130,22 @@ def test_keys_change_with_whatever_the_result_depends_on() -> None:
     assert stage_key("parent", "fit", Fit(), tiny.context()) == keys[0]
     moved = replace(context, measured_on="another machine")
     assert stage_key("parent", "fit", Fit(), moved) == keys[0], "what measures nothing is the same everywhere"
+
+
+def test_keys_change_with_what_is_in_a_file_of_weights(tmp_path: Path) -> None:
+    file = tmp_path / "weights.parquet"
+    told = {"weighting": "column", "weights": str(file)}
+    passes = (
+        Fit(**told),
+        Distill(**told),
+        Prune(ratio=0.5, recover=Recover(**told)),
+        Quantize(recover=Recover(**told)),
+    )
+    found = []
+    for content in ("one", "other"):
+        file.write_text(content)
+        found.append([stage_key("parent", "pass", pass_, tiny.context()) for pass_ in passes])
+    assert not set(found[0]) & set(found[1])
 
 
 def test_the_first_key_changes_with_rows_and_weights_but_not_with_test_rows() -> None:

@@ -13,6 +13,8 @@ from burnish.train.samples import measure_difficulty
 
 WORKLOADS = {"digits": 15.0, "fashion-mnist": 6.0, "cifar10-resnet": 6.0}
 """Epochs of each."""
+ROWS = {"cifar10-resnet": 6_000}
+"""Training rows, where they are fewer: color pictures take longer."""
 KINDS = ("", "easy", "random")
 _ROWS = 12_000
 _Z = 1.96
@@ -26,7 +28,7 @@ def curriculum_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[s
         whole = pictures(name)
         found: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
         for seed in seeds:
-            rows = np.random.default_rng(seed).permutation(len(whole.train))[:_ROWS]
+            rows = np.random.default_rng(seed).permutation(len(whole.train))[: ROWS.get(name, _ROWS)]
             data = whole.with_train(rows)
             for kind, answers in _answers(data, epochs, seed).items():
                 found[kind].append(answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def check(name: str, out: Path | None, rows: int, data: str | None) -> None:
     if found.doubt is not None:
         _show_doubt(found.doubt, found.columns.rows, work)
     if out is not None:
-        write_samples(found.columns, out)
+        write_samples(replace(found.columns, data=work.train.fingerprint(), data_rows=len(work.train)), out)
         print_line(f"written: {out}")
 
 

@@ -18,7 +18,7 @@ _RECIPES = "recipes"
 _SCHEDULE = "schedule"
 _BY_TRAINING = {
     "optimizers": ("optimizer", "learning_rate", "weight_decay", "momentum"),
-    "weightings": ("weighting", "weighting_warmup"),
+    "weightings": ("weighting", "weighting_warmup", "weights"),
     "strategies": ("strategy",),
 }
 """Doors whose parts a training makes: the setting of a training that chooses one, and those that the part follows."""

@@ -94,6 +94,11 @@ class Pass(Noun):
         """Whether the result depends on times or graphs of the machine it runs on."""
         return False
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the settings name; the result depends on what is in them."""
+        return ()
+
     def forecast(self) -> str:
         """One line for the plan: what this pass is going to do."""
         return (type(self).__doc__ or "").splitlines()[0]

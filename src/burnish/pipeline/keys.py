@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib.util
 import inspect
 import json
@@ -27,7 +28,8 @@ from burnish.workloads.workload import Workload
 
 
 def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
-    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget.
+    """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget,
+    files that the settings name.
 
     Settings of training that do not change what comes out (but for rounding) are left out.
     """
@@ -35,7 +37,8 @@ def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
     criteria = (f"{CRITERIA.package}.{criterion.replace('-', '_')}" for criterion in CRITERIA.names())
     code = code_digest(type(pass_).__module__, *criteria)
     training = json.dumps(context.fit.model_dump(mode="json", exclude=UNSEEN), sort_keys=True)
-    rest = [training, str(context.seed)]
+    files = [path for path in (*pass_.files, Path(context.fit.weights or ".")) if path.is_file()]
+    rest = [training, str(context.seed), *(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)]
     if pass_.measures:
         rest += [context.measured_on, f"{context.max_drop:.6f}"]
     return digest(parent, name, settings, code, *rest)

@@ -69,7 +69,7 @@ class Samples:
 
     def _order(self, split: Split, settings: FitSettings, seed: int, epoch: int) -> list[NDArray[np.integer]]:
         """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches."""
-        allowed = self._ranks(settings, len(split), seed)[: _allowed(settings, len(split), epoch)]
+        allowed = self._ranks(settings, split, seed)[: _allowed(settings, len(split), epoch)]
         part, wanted = split.take(allowed), split.num_batches(settings.batch_size)
         batches: list[NDArray[np.integer]] = []
         while len(batches) < wanted:
@@ -77,21 +77,37 @@ class Samples:
             batches += [allowed[rows] for rows in part.order(settings.batch_size, seed=seed, epoch=again)]
         return batches[:wanted]
 
-    def _ranks(self, settings: FitSettings, count: int, seed: int) -> NDArray[np.int64]:
+    def _ranks(self, settings: FitSettings, split: Split, seed: int) -> NDArray[np.int64]:
         """Row numbers in the order in which they come in; the random control has the same pace."""
+        count = len(split)
         if settings.curriculum == "random":
             return np.random.default_rng(mix_seed(seed, -3, 0)).permutation(count)
         if self.difficulty is None or len(self.difficulty) != count:
             raise RecipeError("a curriculum needs the difficulty of every row", where="curriculum", help="measure it")
-        return np.argsort(self.difficulty, kind="stable")
+        return _easy_first(self.difficulty, split.targets)
 
 
 def _allowed(settings: FitSettings, count: int, epoch: int) -> int:
-    """How many rows take part in an epoch: stages over the first half of the run, then all."""
-    stage = int(2 * epoch / settings.epochs * settings.curriculum_stages)
+    """How many rows take part in an epoch: stages over the first part of the run, then all."""
+    stage = int(epoch / settings.epochs / settings.curriculum_share * settings.curriculum_stages)
     step = (1 - settings.curriculum_start) / settings.curriculum_stages
     share = min(1.0, settings.curriculum_start + stage * step)
     return max(min(count, 2), round(share * count))
+
+
+def _easy_first(difficulty: Floats, targets: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Row numbers, easiest first; by their place within their class where targets are class numbers.
+
+    So every class has the share of the rows that it has in all of them, however hard it is.
+    """
+    order = np.argsort(difficulty, kind="stable")
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        return order
+    place = np.empty(len(order))
+    for label in np.unique(targets):
+        own = order[targets[order] == label]
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.argsort(place, kind="stable")
 
 
 def measure_difficulty(module: nn.Module, split: Split, loss: RowLoss, batch_size: int = 256) -> Floats:

@@ -44,12 +44,14 @@ class FitSettings(Noun):
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
     weighting: str = Field(default="", description="`burnish list weightings`; empty: every row counts the same")
+    weights: str = Field(default="", description="file of `burnish data check --out`, for the weighting column")
     weighting_warmup: float = Field(default=0.2, ge=0, lt=1, description="share of the steps before rows are weighed")
     curriculum: Literal["", "easy", "random"] = Field(
         default="", description="easy rows first, or random ones at the same pace; empty: all rows from the start"
     )
-    curriculum_stages: int = Field(default=3, ge=1, description="how often more rows come in, over the first half")
-    curriculum_start: float = Field(default=0.5, gt=0, le=1, description="share of the rows in the first stage")
+    curriculum_stages: int = Field(default=2, ge=1, description="how often more rows come in")
+    curriculum_start: float = Field(default=0.8, gt=0, le=1, description="share of the rows in the first stage")
+    curriculum_share: float = Field(default=0.25, gt=0, le=1, description="share of the run until all rows are in")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")

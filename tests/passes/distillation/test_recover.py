@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from burnish.passes.distillation.recover import Recover
+from burnish.core.errors import RecipeError
+from burnish.passes.distillation.recover import Recover, recover
+from burnish.passes.kinds.distill import Distill
+from burnish.passes.kinds.prune import Prune
+from burnish.passes.kinds.quantize import Quantize
 from burnish.train.settings import FitSettings
+from tests import tiny
 
 
 @pytest.mark.parametrize(("patience", "keeps_best"), [(0, False), (2, True)])
@@ -12,3 +18,40 @@ def test_a_recovery_ends_with_its_last_weights_unless_it_stops_early(patience, k
     assert found.keep_best is keeps_best
     assert found.patience == patience
     assert found.learning_rate == pytest.approx(0.1)
+
+
+def trained(**settings):
+    torch.manual_seed(0)
+    module = tiny.workload().build()
+    context = tiny.context()
+    recover(module, context, Recover(epochs=2.0, learning_rate=1e-2, **settings), label="recover")
+    return module, context.score(module)
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_a_recovery_follows_a_curriculum(teacher):
+    plain, easy = trained(teacher=teacher), trained(teacher=teacher, curriculum="easy")
+    assert easy[1] > 0.6
+    assert any(not torch.equal(a, b) for a, b in zip(plain[0].parameters(), easy[0].parameters(), strict=True))
+
+
+def test_rows_without_labels_are_not_easy_or_hard():
+    context = tiny.context(unlabelled=tiny.rows(40, 5))
+    with pytest.raises(RecipeError) as caught:
+        recover(tiny.workload().build(), context, Recover(epochs=1.0, curriculum="easy"), label="recover")
+    assert caught.value.where == "curriculum"
+    assert recover(tiny.workload().build(), context, Recover(epochs=0.2, curriculum="random"), label="r")["rows"] == 200
+
+
+@pytest.mark.parametrize(("kind", "more"), [(Prune, {"ratio": 0.3}), (Quantize, {})])
+def test_recipes_name_the_field_that_a_recovery_does_not_have(kind, more):
+    kind.parse({"recover": {"curriculum": "easy", "weighting": "trust"}} | more)
+    for field, value in (("strategy", "zero3"), ("curriculum", "hard"), ("weighting", "trusty")):
+        with pytest.raises(RecipeError, match=field):
+            kind.parse({"recover": {field: value}} | more)
+
+
+def test_distill_has_the_same_fields():
+    assert Distill.parse({"curriculum": "random"}).fit_settings(FitSettings()).curriculum == "random"
+    with pytest.raises(RecipeError, match="strategy"):
+        Distill.parse({"strategy": "zero3"})

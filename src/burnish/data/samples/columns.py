@@ -21,7 +21,8 @@ class SampleColumns:
 
     `rows` int64 [N]: row numbers of the split. `difficulty` [N]: the loss, or 1 - confidence, of a model that did
     not learn from the row; higher is harder. `weight` [N]: how much the row should count, mean 1. `p_test` [N]: the
-    probability of being a test row. `flags`: names out of `FLAGS` per row.
+    probability of being a test row. `flags`: names out of `FLAGS` per row. `data` is the fingerprint of the whole
+    split that the rows are of, and `data_rows` its number of rows.
     """
 
     rows: NDArray[np.int64]
@@ -29,6 +30,8 @@ class SampleColumns:
     weight: Floats
     p_test: Floats
     flags: tuple[tuple[str, ...], ...]
+    data: str = ""
+    data_rows: int = 0
 
     def __post_init__(self) -> None:
         lengths = {len(self.rows), len(self.difficulty), len(self.weight), len(self.p_test), len(self.flags)}

@@ -47,12 +47,14 @@ def look(train: Split, test: Split, *, classes: bool, limit: int, seed: int = 0)
         share = len(issues.rows) / len(rows)
         if share > _NOISY:
             first = ", ".join(str(row) for row in rows[issues.rows[:5]])
+            weight = issues.right / max(float(issues.right.mean()), 1e-12)
             lines.append(f"{share:.0%} of the labels looked at are doubtful to a quick classifier: rows {first}, ...")
     if min(len(rows), len(others)) >= FEWEST and mine.names == theirs.names:
         shift = find_shift(mine, theirs, seed=seed)
         p_test = shift.p_test
         if shift.found:
-            weight, flags[UNLIKE_TEST] = shift.weights(), shift.unlike(_UNLIKE)
+            weight, flags[UNLIKE_TEST] = weight * shift.weights(), shift.unlike(_UNLIKE)
+            weight = weight / max(float(weight.mean()), 1e-12)
             lines.append(
                 f"training and test rows differ: AUC {shift.auc:.3f} [{shift.low:.3f}, {shift.high:.3f}], "
                 f"most in {', '.join(shift.columns[:5]) or 'no single column'}"

@@ -20,18 +20,26 @@ _SCHEMA = pa.schema(
         ("weight", pa.float64()),
         ("p_test", pa.float64()),
         ("flags", pa.list_(pa.string())),
+        ("data", pa.string()),
+        ("data_rows", pa.int64()),
     ]
 )
 
 
 def write_samples(columns: SampleColumns, path: Path) -> None:
-    """Columns `row`, `difficulty`, `weight`, `p_test`, `flags`; an empty cell is not measured. Raises `OutputError`."""
+    """Columns `row`, `difficulty`, `weight`, `p_test`, `flags`; an empty cell is not measured.
+
+    `data` and `data_rows` are the same in every row: cells outlive a change of the file with another tool, which
+    metadata does not. Raises `OutputError`.
+    """
     data = {
         "row": columns.rows,
         "difficulty": columns.difficulty,
         "weight": columns.weight,
         "p_test": columns.p_test,
         "flags": [list(found) for found in columns.flags],
+        "data": [columns.data] * len(columns.rows),
+        "data_rows": [columns.data_rows] * len(columns.rows),
     }
     arrays = [pa.array(data[field.name], field.type, from_pandas=True) for field in _SCHEMA]
     with new_file(path) as file:
@@ -49,9 +57,15 @@ def read_samples(path: Path) -> SampleColumns:
     lacking = [name for name in _SCHEMA.names if name not in table.column_names]
     if lacking:
         raise BadData(f"there is no column {lacking[0]!r}", where=str(path), help="write it with `burnish data check`")
+    sources = set(zip(table["data"].to_pylist(), table["data_rows"].to_pylist(), strict=True))
+    if len(sources) != 1:
+        raise BadData(f"rows of {len(sources)} data sets", where=str(path), help="give the rows of one data set")
+    data, count = sources.pop()
     numbers = {name: table[name].cast(pa.float64()).to_numpy() for name in ("difficulty", "weight", "p_test")}
     return SampleColumns(
         rows=table["row"].to_numpy().astype(np.int64),
         flags=tuple(tuple(found or ()) for found in table["flags"].to_pylist()),
+        data=str(data),
+        data_rows=int(count or 0),
         **numbers,
     )

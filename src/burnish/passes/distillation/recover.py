@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from torch import nn
 
-from burnish.core.noun import Field
+from burnish.core.doors import WEIGHTINGS
+from burnish.core.errors import RecipeError
+from burnish.core.noun import Field, model_validator
 from burnish.passes.base import Context
 from burnish.passes.distillation.objective import TeacherCache, Weights, distill_objective
 from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
-from burnish.train.objectives import task
-from burnish.train.samples import Samples
+from burnish.train.objectives import row_loss, task
+from burnish.train.samples import Samples, measure_difficulty
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import build_weighting
 
@@ -29,7 +32,22 @@ class Recover(Weights):
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
     weighting: str = Field(default="", description="`burnish list weightings`, on the labels' part of the loss")
+    weights: str = Field(default="", description="file of `burnish data check --out`, for weighting: column")
+    curriculum: Literal["", "easy", "random"] = Field(
+        default="", description="easy rows first (to the teacher, else to the model), or random ones; empty: all rows"
+    )
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
+
+    @model_validator(mode="after")
+    def _known(self) -> Recover:
+        if self.weighting:
+            WEIGHTINGS.check(self.weighting)
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of weights."""
+        return (Path(self.weights),) if self.weights else ()
 
     def forecast(self) -> str:
         """Short text for the plan."""
@@ -52,7 +70,8 @@ class Recover(Weights):
             "keep_best": early,
             "ema": self.ema,
             "weighting": self.weighting,
-            "curriculum": "",
+            "weights": self.weights,
+            "curriculum": self.curriculum,
         }
         return base.model_copy(update=changes)
 
@@ -77,12 +96,21 @@ def recover(
         fixed = context.train.augment is None and same
         if settings.unlabelled and context.unlabelled is not None:
             rows = rows.with_unlabelled(context.unlabelled)
+        if len(rows) > len(context.train) and settings.curriculum == "easy":
+            raise RecipeError(
+                "rows without labels have no difficulty", where="curriculum", help="set unlabelled to false"
+            )
         cache = TeacherCache(guide, len(rows)) if fixed else None
         objective = distill_objective(
             guide, on_labels.loss, settings, cache, labelled=len(context.train), weighting=weighting
         )
     else:
         objective = on_labels
+    difficulty = None
+    if settings.curriculum == "easy":
+        judge = guide if guide is not None else module
+        with moved(judge, choose_device(chosen.device)):
+            difficulty = measure_difficulty(judge, context.train, row_loss(context.loss))
     teaching = nullcontext() if guide is None else moved(guide, choose_device(chosen.device))
     with teaching:
         result = fit(
@@ -92,7 +120,7 @@ def recover(
             settings=chosen,
             seed=context.seed,
             score=context.score,
-            samples=Samples(weighting=weighting),
+            samples=Samples(weighting=weighting, difficulty=difficulty),
             checkpoint=None if context.scratch is None else context.scratch / _file_name(label),
             progress=context.progress,
             label=label,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import nn
@@ -48,10 +49,12 @@ class Fit(Pass):
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Precision | None = None
     weighting: str | None = Field(default=None, description="`burnish list weightings`; empty: all rows alike")
+    weights: str | None = Field(default=None, description="file of `burnish data check --out`, for weighting: column")
     weighting_warmup: float | None = Field(default=None, ge=0, lt=1, description="share of the steps before that")
     curriculum: Literal["", "easy", "random"] | None = Field(default=None, description="which rows come first")
     curriculum_stages: int | None = Field(default=None, ge=1)
     curriculum_start: float | None = Field(default=None, gt=0, le=1, description="share of the rows in the first stage")
+    curriculum_share: float | None = Field(default=None, gt=0, le=1, description="share of the run until all are in")
     patience: int | None = Field(default=None, ge=0, description="epochs without improvement before stopping")
 
     @model_validator(mode="after")
@@ -61,6 +64,11 @@ class Fit(Pass):
         if self.weighting:
             WEIGHTINGS.check(self.weighting)
         return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of weights."""
+        return (Path(self.weights),) if self.weights else ()
 
     def forecast(self) -> str:
         """One line for the plan."""

@@ -20,6 +20,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from burnish.core.doors import CRITERIA
@@ -79,6 +80,11 @@ class Prune(Pass):
     def measures(self) -> bool:
         """See `Pass.measures`."""
         return self.latency is not None or self.retreat > 0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The recovery's file of weights."""
+        return self.recover.files
 
     def forecast(self) -> str:
         """One line for the plan."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -50,6 +51,11 @@ class Quantize(Pass):
     def measures(self) -> bool:
         """See `Pass.measures`."""
         return True
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The recovery's file of weights."""
+        return self.recover.files
 
     def forecast(self) -> str:
         """One line for the plan."""
