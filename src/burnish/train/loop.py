@@ -21,12 +21,13 @@ from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.epoch import train_epoch
+from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision
 from burnish.train.ranks import current_ranks
-from burnish.train.refusals import refuse_call, refuse_on_ranks
+from burnish.train.refusals import refuse_call, refuse_forward, refuse_on_ranks
 from burnish.train.result import FitResult
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
@@ -74,6 +75,7 @@ def fit(
     began = clock()
     device = choose_device(settings.device)
     ranks = current_ranks()
+    refuse_forward(module, settings)
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
@@ -85,6 +87,7 @@ def fit(
         repeatable(device),
         Writer(checkpoint) if checkpoint else contextlib.nullcontext() as writer,
         progress.task(label, total) as bar,
+        contextlib.ExitStack() as ending,
     ):
         key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
@@ -96,6 +99,7 @@ def fit(
             progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)
+        ending.enter_context(forward_pass(work, settings))
         run = RunState(
             module=work,
             called=called,

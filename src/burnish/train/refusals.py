@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.data.split import Split
+from burnish.model.fake_quant import has_nodes
 from burnish.train.precision import Precision
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings
@@ -31,4 +34,15 @@ def refuse_on_ranks(samples: Samples, precision: Precision) -> None:
     if precision.name == "fp16":
         raise Unsupported(
             "fp16 cannot be trained on several ranks", where="precision", help="set precision to bf16 or fp32"
+        )
+
+
+def refuse_forward(module: nn.Module, settings: FitSettings) -> None:
+    """Raises `Unsupported` on a forward pass that cannot be computed again."""
+    if settings.checkpoint_activations and has_nodes(module):
+        raise Unsupported(
+            "training with the rounding cannot compute activations again",
+            where="checkpoint_activations",
+            why="fake-quantize nodes follow every operator as the model is called",
+            help="set checkpoint_activations to false",
         )

@@ -29,6 +29,7 @@ class Recover(Weights):
         default=0.0, ge=0, lt=1, description="decay of an average of the weights, scored and kept; 0: none"
     )
     weighting: str = Field(default="", description="`burnish list weightings`, on the labels' part of the loss")
+    checkpoint_activations: bool = Field(default=False, description="less memory, more time")
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     def forecast(self) -> str:
@@ -52,6 +53,7 @@ class Recover(Weights):
             "keep_best": early,
             "ema": self.ema,
             "weighting": self.weighting,
+            "checkpoint_activations": self.checkpoint_activations,
             "curriculum": "",
         }
         return base.model_copy(update=changes)
