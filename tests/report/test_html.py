@@ -58,7 +58,10 @@ def test_the_page_is_well_formed_and_loads_nothing():
 
 def test_headline_with_its_numbers_shape_and_baseline_is_on_the_page():
     text = parse(sample.ledger()).text
-    assert "12.3\u00d7 faster [11.9, 12.8], 4.1\u00d7 smaller, accuracy \u22120.2 points [\u22120.6, +0.2], budget held" in text
+    assert (
+        "12.3\u00d7 faster [11.9, 12.8], 4.1\u00d7 smaller, accuracy \u22120.2 points [\u22120.6, +0.2], budget held"
+        in text
+    )
     assert "at batch 1, length 128, 2 threads, against base on eager" in text
 
 

@@ -104,6 +104,11 @@ def record(module: nn.Module) -> Record:
         return Record(kind="fake-quantize", data=nncf.torch.get_config(module))
 
 
+def has_nodes(module: nn.Module) -> bool:
+    """Whether fake-quantize nodes were put into `module` or a part of it; NNCF keeps them in a child of that name."""
+    return any(name.rpartition(".")[2] == "__nncf_hooks" for name, _ in module.named_modules())
+
+
 def replay(module: nn.Module, entry: Record) -> nn.Module:
     """Put the recorded nodes into `module`; their values come with the weights."""
     with _quiet() as nncf:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,29 @@ if TYPE_CHECKING:
 _ALIASES = "burnish.aliases"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """Copies of tensors in the processor's memory, ready to be written, with texts beside them."""
+
+    tensors: Mapping[str, Tensor]
+    texts: Mapping[str, str]
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors of any shape and dtype, with texts beside them. Raises `OutputError`."""
-    import torch
+    save_packed(path, pack(tensors, metadata))
+
+
+def save_packed(path: Path, packed: Packed) -> None:
+    """Write what `pack` copied. Raises `OutputError`."""
     from safetensors.torch import save
+
+    write_bytes(path, save(dict(packed.tensors), dict(packed.texts) or None))
+
+
+def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Packed:
+    """Copy tensors as they are now: what happens to them later is not written."""
+    import torch
 
     firsts: dict[object, str] = {}
     aliases: dict[str, str] = {}
@@ -42,7 +62,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     head = dict(metadata or {})
     if aliases:
         head[_ALIASES] = json.dumps(aliases)
-    write_bytes(path, save(kept, head or None))
+    return Packed(tensors=kept, texts=head)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from burnish.core.errors import ArtifactError
 from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.data.split import Split
-from burnish.model.weights import load_metadata, load_tensors, save_tensors, state
+from burnish.model.weights import Packed, load_metadata, load_tensors, pack, save_packed, state
 from burnish.train.settings import UNSEEN, FitSettings
 
 _VERSION = "3"
@@ -73,6 +73,11 @@ def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, d
 
 def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
     """Replace the checkpoint, whole or not at all. Raises `OutputError`."""
+    save_packed(path, pack_checkpoint(key, saved))
+
+
+def pack_checkpoint(key: str, saved: Saved) -> Packed:
+    """A copy of everything in the processor's memory, as the file will hold it."""
     last = saved.best_epoch == len(saved.history) - 1 and saved.within is None
     best_is_last = saved.best is not None and last and not saved.average
     best = {} if saved.best is None or best_is_last else saved.best
@@ -95,7 +100,7 @@ def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
         "history": [record.model_dump() for record in saved.history],
         "seconds": saved.seconds,
     }
-    save_tensors(path, tensors, {"burnish.fit": json.dumps(facts)})
+    return pack(tensors, {"burnish.fit": json.dumps(facts)})
 
 
 def load_checkpoint(path: Path, key: str) -> Saved | None:

@@ -14,55 +14,32 @@ from pathlib import Path
 
 from torch import nn
 
-from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.core.files import digest
-from burnish.core.noun import Noun
 from burnish.core.progress import Progress
 from burnish.data.split import Split
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.epoch import train_epoch
+from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
-from burnish.train.memory import StateBytes, measured_state, model_size
+from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
-from burnish.train.precision import Precision, agreed, choose_precision
-from burnish.train.ranks import Ranks, current_ranks
+from burnish.train.precision import agreed, choose_precision
+from burnish.train.ranks import current_ranks
+from burnish.train.refusals import refuse_call, refuse_forward, refuse_on_ranks
+from burnish.train.result import FitResult
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
 from burnish.train.trial import ENOUGH, StepTrial, remembered
 from burnish.train.watch import Watch
+from burnish.train.writer import Writer
 
 __all__ = ["EpochRecord", "FitResult", "Score", "fit"]
 
 Score = Callable[[nn.Module], float]
 """Validation quality of a module; higher is better."""
-
-
-class FitResult(Noun):
-    """What a training run did. `best_epoch` counts from 0; None without a score.
-
-    `stopped` says why it ended; `seconds` is the time spent, over all resumed parts; `skipped_steps` had gradients
-    that fp16 could not hold. `wait_share` is the part of the time of training steps that was spent waiting for
-    batches, since the last start. On several ranks, `predicted` and `measured` are the bytes of model state of the
-    first one.
-    """
-
-    epochs_run: float
-    history: tuple[EpochRecord, ...]
-    best_epoch: int | None
-    steps: int
-    seconds: float
-    precision_reason: str
-    device: str
-    stopped: str
-    skipped_steps: int = 0
-    wait_share: float = 0.0
-    strategy: str = "single"
-    ranks: int = 1
-    predicted: StateBytes | None = None
-    measured: StateBytes | None = None
 
 
 def fit(
@@ -83,41 +60,46 @@ def fit(
 
     `score` rates the module after each epoch, for early stop and `keep_best`; without it the last
     weights stay. `checkpoint` is a file that belongs to this one call: if it holds a part of the
-    same run (same settings, seed, data and starting weights) that run goes on. `samples` must be there when the
+    same run (same settings, seed, data and starting weights) that run goes on. A thread of its own writes it while the
+    training goes on; it is whole when this returns or raises. `samples` must be there when the
     settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
     train the first batches of the last epoch. Within `ranks.joined` all ranks call this with the same arguments and
     train together; the checkpoint belongs to the first one. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
-    trainable, `BadData` without rows, `RecipeError` on patience without a score.
+    trainable, `BadData` without rows, `RecipeError` on patience without a score, `OutputError` when a checkpoint could
+    not be written: at the next one, or at the end.
     """
-    if len(split) == 0:
-        raise BadData("no training rows", help="give a split with rows")
-    if settings.patience and score is None:
-        raise RecipeError("patience needs a validation score", where="patience", help="set patience to 0")
     chosen = samples or Samples()
-    if settings.weighting and chosen.weighting is None:
-        raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
+    refuse_call(split, settings, chosen, scored=score is not None)
     began = clock()
     device = choose_device(settings.device)
     ranks = current_ranks()
+    refuse_forward(module, settings)
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
     total = max(1, round(settings.epochs * per_epoch))
     workers = int(device.type == "cuda") if settings.workers is None else settings.workers
     stopped = "all epochs done"
-    with moved(module, device), repeatable(device), progress.task(label, total) as bar:
+    with (
+        moved(module, device),
+        repeatable(device),
+        Writer(checkpoint) if checkpoint else contextlib.nullcontext() as writer,
+        progress.task(label, total) as bar,
+        contextlib.ExitStack() as ending,
+    ):
         key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
         with chosen.unseen():
             precision = agreed(choose_precision(settings.precision, device, enough), ranks)
         if ranks.world > 1:
-            _refuse(chosen, precision)
+            refuse_on_ranks(chosen, precision)
             progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)
+        ending.enter_context(forward_pass(work, settings))
         run = RunState(
             module=work,
             called=called,
@@ -140,8 +122,8 @@ def fit(
         watch = Watch(clock)
 
         def save() -> None:
-            if checkpoint:
-                run.write(checkpoint, key, before + clock() - began)
+            if writer:
+                run.write(writer, key, before + clock() - began)
             watch.mark()
 
         while done < total:
@@ -167,7 +149,7 @@ def fit(
             check_weights(run, epoch)
             if predicted is not None and measured is None:
                 measured = measured_state(work, strategy.kept(run.optimizer), strategy.local)
-                progress.say(_memory(strategy.name, ranks, predicted, measured))
+                progress.say(f"{strategy.name} on {ranks.world} ranks: {beside(predicted, measured)}")
             strategy.average_buffers(work, ranks)
             with run.averaged():
                 value = ranks.value(score(work)) if score else None
@@ -193,27 +175,4 @@ def fit(
         ranks=ranks.world,
         predicted=predicted,
         measured=measured,
-    )
-
-
-def _refuse(samples: Samples, precision: Precision) -> None:
-    """Raises `Unsupported` on what one rank would have to know of the others."""
-    if samples.weighting is not None:
-        raise Unsupported(
-            "rows cannot be weighed on several ranks",
-            where="weighting",
-            why="a weighting remembers every row, and a rank sees only its own",
-            help="leave weighting empty, or train on one rank",
-        )
-    if precision.name == "fp16":
-        raise Unsupported(
-            "fp16 cannot be trained on several ranks", where="precision", help="set precision to bf16 or fp32"
-        )
-
-
-def _memory(name: str, ranks: Ranks, predicted: StateBytes, measured: StateBytes) -> str:
-    """One line: what was foreseen beside what there is."""
-    return (
-        f"{name} on {ranks.world} ranks: model state of a rank {predicted.lasting / 1e6:.2f} MB predicted, "
-        f"{measured.lasting / 1e6:.2f} MB measured"
     )

@@ -135,5 +135,10 @@ def measured_state(work: nn.Module, optimizer: Optimizer, local: Callable[[Tenso
     )
 
 
+def beside(predicted: StateBytes, measured: StateBytes) -> str:
+    """What was foreseen beside what there is."""
+    return f"model state of a rank {predicted.lasting / 1e6:.2f} MB predicted, {measured.lasting / 1e6:.2f} MB measured"
+
+
 def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -55,6 +55,9 @@ class FitSettings(Noun):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
+    checkpoint_activations: bool = Field(
+        default=False, description="keep only the inputs of blocks and compute the rest again: less memory, more time"
+    )
     strategy: str = Field(default="auto", description="`burnish list strategies`; auto is the least that fits")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation score before stopping")
     keep_best: bool = Field(default=True, description="end with the epoch that scored best on validation")

@@ -17,13 +17,14 @@ from burnish.core.progress import Progress
 from burnish.data.order import mix_seed
 from burnish.model.weights import state
 from burnish.train.average import Average
-from burnish.train.checkpoint import EpochRecord, Saved, Within, load_checkpoint, save_checkpoint
+from burnish.train.checkpoint import EpochRecord, Saved, Within, load_checkpoint
 from burnish.train.precision import Precision
 from burnish.train.ranks import Ranks
 from burnish.train.schedules import factor
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.strategy import Strategy
 from burnish.train.weighting import Weighting
+from burnish.train.writer import Writer
 
 
 @dataclass
@@ -128,8 +129,11 @@ class RunState:
             torch.cuda.set_rng_state(kept["cuda"][self.ranks.rank])
         self._random = {}
 
-    def write(self, checkpoint: Path, key: str, seconds: float) -> None:
-        """Write everything that the run needs to go on. The first rank writes whole tensors. Raises `OutputError`."""
+    def write(self, writer: Writer, key: str, seconds: float) -> None:
+        """Write everything that the run needs to go on. The first rank writes whole tensors.
+
+        Raises `OutputError` when the write before failed.
+        """
         random = {f"cpu/{self.ranks.world}": self.ranks.each(torch.get_rng_state())}
         if self.precision.device == "cuda":
             random[f"cuda/{self.ranks.world}"] = self.ranks.each(torch.cuda.get_rng_state())
@@ -153,7 +157,7 @@ class RunState:
             within=Within(losses=losses, random=random) if self.losses else None,
         )
         if self.ranks.first:
-            save_checkpoint(checkpoint, key, saved)
+            writer.write(key, saved)
 
     def _spread(self, tensors: Mapping[str, Tensor] | None, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.strategy.spread(tensors or {}, live, self.ranks)

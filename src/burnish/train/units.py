@@ -14,8 +14,7 @@ def units(module: nn.Module) -> list[nn.Module]:
     Left out are small ones, and those that share a parameter with what lies outside (tied embeddings).
     """
     total = sum(param.numel() for param in module.parameters())
-    found: list[nn.Module] = []
-    _collect(module, found)
+    found = blocks(module)
     holders: dict[int, int] = {}
     for part in module.modules():
         for param in part.parameters(recurse=False):
@@ -30,6 +29,13 @@ def units(module: nn.Module) -> list[nn.Module]:
         if size and size >= _LEAST * total and all(holders[key] == count for key, count in inside.items()):
             kept.append(unit)
     return kept
+
+
+def blocks(module: nn.Module) -> list[nn.Module]:
+    """The children of the outermost `ModuleList`s and `Sequential`s, whatever their size."""
+    found: list[nn.Module] = []
+    _collect(module, found)
+    return found
 
 
 def _collect(module: nn.Module, found: list[nn.Module]) -> None:

@@ -55,3 +55,9 @@ def test_distill_has_the_same_fields():
     assert Distill.parse({"curriculum": "random"}).fit_settings(FitSettings()).curriculum == "random"
     with pytest.raises(RecipeError, match="strategy"):
         Distill.parse({"strategy": "zero3"})
+
+
+def test_a_recovery_says_itself_whether_activations_are_computed_again():
+    base = FitSettings(checkpoint_activations=True)
+    assert not Recover().fit_settings(base).checkpoint_activations
+    assert Recover(checkpoint_activations=True).fit_settings(base).checkpoint_activations

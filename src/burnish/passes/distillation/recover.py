@@ -36,6 +36,7 @@ class Recover(Weights):
     curriculum: Literal["", "easy", "random"] = Field(
         default="", description="easy rows first (to the teacher, else to the model), or random ones; empty: all rows"
     )
+    checkpoint_activations: bool = Field(default=False, description="less memory, more time")
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     @model_validator(mode="after")
@@ -72,6 +73,7 @@ class Recover(Weights):
             "weighting": self.weighting,
             "weights": self.weights,
             "curriculum": self.curriculum,
+            "checkpoint_activations": self.checkpoint_activations,
         }
         return base.model_copy(update=changes)
 

@@ -48,6 +48,7 @@ class Fit(Pass):
     accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Precision | None = None
+    checkpoint_activations: bool | None = Field(default=None, description="less memory, more time")
     weighting: str | None = Field(default=None, description="`burnish list weightings`; empty: all rows alike")
     weights: str | None = Field(default=None, description="file of `burnish data check --out`, for weighting: column")
     weighting_warmup: float | None = Field(default=None, ge=0, lt=1, description="share of the steps before that")
