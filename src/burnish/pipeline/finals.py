@@ -18,6 +18,7 @@ from burnish.measure.predictor import Predictor
 from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
+from burnish.pipeline.places import places
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
 
@@ -139,25 +140,23 @@ class Finals:
         return running
 
     def _build(self) -> list[Finalist]:
-        """The first and the last variant on all useful backends, those between on the target's.
-
-        The base is also built on the reference, useful or not: everything is compared with that.
-        """
-        useful = self.bench.useful
-        backends = [backend for backend in self.bench.backends() if not useful or backend.name in useful]
-        reference = self.bench.reference
-        first = [backend for backend in self.bench.backends() if backend.name == reference and backend not in backends]
-        names = {backend.name: backend for backend in backends}
+        """Every survivor on its `places`; the base also on the reference, which everything is compared with."""
+        useful, reference = self.bench.useful, self.bench.reference
+        known = {backend.name: backend for backend in self.bench.backends()}
+        names = [name for name in known if not useful or name in useful]
+        precisions = [variant.precision for _, _, variant in self.survivors]
+        targets = [self.bench.targets(precision)[0].name for precision in precisions]
+        chosen = places(precisions, targets, names, useful[0] if useful else "")
+        if reference in known and reference not in chosen[0]:
+            chosen[0] = [reference, *chosen[0]]
         finalists: list[Finalist] = []
-        last = len(self.survivors) - 1
         with self.bench.progress.task("compiling candidates", total=len(self.survivors)) as task:
-            for number, (stage, name, variant) in enumerate(self.survivors):
-                chosen = [*first, *backends] if number == 0 else backends if number == last else None
-                built, failed = self.bench.build_all(variant, chosen or self.bench.targets(variant.precision)[:1])
+            for (stage, name, variant), where in zip(self.survivors, chosen, strict=True):
+                built, failed = self.bench.build_all(variant, [known[backend] for backend in where])
                 self.failed |= {f"{name} on {key}": reason for key, reason in failed.items()}
                 finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
                 task.advance(note=name)
-        if reference in names:
+        if reference in chosen[0]:
             finalists.sort(key=lambda f: (f.stage, f.built.backend.name != reference))
         return finalists
 

@@ -174,7 +174,7 @@ class Run:
         """From here on this variant is the teacher and the baseline."""
         score = state.score
         found = screen(stages.bench, state.variant)
-        stages.bench.useful = tuple(found.ms) if self.recipe.compile.backends else found.useful()
+        stages.bench.useful = found.by_speed() if self.recipe.compile.backends else found.useful()
         stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful, stages.bench.reference)
         stages.context = replace(
             stages.context,

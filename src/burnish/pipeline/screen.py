@@ -26,10 +26,14 @@ class Screening:
     ms: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def by_speed(self) -> tuple[str, ...]:
+        """Names of the backends that ran, fastest first."""
+        return tuple(sorted(self.ms, key=self.ms.__getitem__))
+
     def useful(self) -> tuple[str, ...]:
-        """Names of the backends at most three times slower than the fastest, fastest first."""
+        """Those at most three times slower than the fastest, fastest first."""
         limit = _SLOWER * min(self.ms.values())
-        return tuple(sorted((name for name in self.ms if self.ms[name] <= limit), key=self.ms.__getitem__))
+        return tuple(name for name in self.by_speed() if self.ms[name] <= limit)
 
     def dropped(self, useful: tuple[str, ...], reference: str) -> dict[str, str]:
         """Each backend that ran but is not among these -> why. The reference stays."""

@@ -64,7 +64,7 @@ class Workbench:
     progress: Progress
     examples: Mapping[str, Tensor]
     unavailable: dict[str, str] = field(default_factory=dict)
-    useful: tuple[str, ...] = ()
+    useful: tuple[str, ...] = ()  # fastest first
     reference: str = "eager"
     _numbers: Any = field(default_factory=itertools.count)
 
