@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -31,7 +30,6 @@ from _lib.loaders.waiting import waiting_bars
 from _lib.progress import Lines
 
 from burnish.core.errors import BurnishError, MissingData
-from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress
 from burnish.data.cifar10 import load_cifar10
 from burnish.data.tables.convert import Converted, convert
@@ -71,14 +69,8 @@ def main() -> int:
     except BurnishError as error:
         print(error, file=sys.stderr)
         return 2
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/data.py", *sys.argv[1:]]))
     more = {"tables": {name: row.model_dump(mode="json") for name, row in found.items()}, "rows_per_s": speeds}
-    path = results.write("data", machine, line, more, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("data", bars, more, options.results)
 
 
 def size_bars(scratch: Path, found: dict[str, Converted], progress: Progress) -> list[Bar]:

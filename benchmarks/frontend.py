@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import os
-import shlex
 import signal
 import socket
 import statistics
@@ -32,7 +31,6 @@ from _lib import results
 from _lib.bars import Bar
 from _lib.closed_loop import measure
 
-from burnish.core.machine import fingerprint
 from burnish.core.manifest import Manifest
 from burnish.data.locate import cache_folder
 from burnish.serve.protocol.datatypes import datatype_of
@@ -51,7 +49,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--results", type=Path, default=results.RESULTS)
     options = parser.parse_args()
-    machine, cores = fingerprint(), sorted(os.sched_getaffinity(0))
+    cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         parser.error("two cores are needed: one for the server, one for the client")
     os.sched_setaffinity(0, {cores[-1]})
@@ -73,12 +71,7 @@ def main() -> int:
     bars.append(
         Bar(name="answers other than 200", value=sum(row["failed"] for row in rows), unit="", bar=0, least=False)
     )
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/frontend.py", *sys.argv[1:]]))
-    path = results.write("frontend", machine, line, {"rows": rows}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("frontend", bars, {"rows": rows}, options.results)
 
 
 def _bars(rows: Sequence[dict[str, Any]], name: str, what: str) -> list[Bar]:

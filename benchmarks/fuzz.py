@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -28,8 +27,6 @@ from _lib import results
 from _lib.bars import Bar
 from _lib.fuzz_worker import run
 from _lib.fuzzing import Input, make
-
-from burnish.core.machine import fingerprint
 
 LIMIT = 1 << 20
 _EVERY = 1000
@@ -70,8 +67,6 @@ def main() -> int:
         Bar(name=f"{kind}: became a request", value=_share(found, kind), unit="", bar=0.02, note="not only refused")
         for kind in sorted({name.split(":")[0] for name in found.outcomes})
     ]
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/fuzz.py", *sys.argv[1:]]))
     more = {
         "outcomes": dict(sorted(found.outcomes.items())),
         "broken": {str(key): text for key, text in found.broken.items()},
@@ -79,13 +74,9 @@ def main() -> int:
         "memory_mib": options.multiple * LIMIT >> 20,
         "limit_mib": LIMIT >> 20,
     }
-    path = results.write("fuzz", machine, line, more, options.results)
     print(json.dumps(more["outcomes"], indent=1))
     print(f"slowest: {more['slowest_ms']:.1f} ms of processor time")
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("fuzz", bars, more, options.results)
 
 
 def _all(seed: int, first: int, inputs: int, multiple: int) -> Found:

@@ -12,7 +12,6 @@ measured on. The last line of stdout is one JSON document with the bars. See REA
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from _lib.choosing.tail import tail_bars
 from _lib.progress import Lines
 
 from burnish.core.errors import BurnishError
-from burnish.core.machine import fingerprint
 
 PARTS = {"tail": tail_bars, "labels": label_bars, "curriculum": curriculum_bars, "shift": shift_bars}
 
@@ -52,13 +50,7 @@ def main() -> int:
     except BurnishError as error:
         print(error, file=sys.stderr)
         return 2
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/samples.py", *sys.argv[1:]]))
-    path = results.write("samples", machine, line, {"found": more}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("samples", bars, {"found": more}, options.results)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ small. The last line of stdout is one JSON document.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from _lib.bars import Bar
 from _lib.clairvoyant import most_in_time
 from _lib.policies import POLICIES, answered_in_time
 
-from burnish.core.machine import fingerprint
 from burnish.serve.ask import Ask
 from burnish.serve.batch import Limits
 from burnish.serve.load import arrivals
@@ -72,13 +70,7 @@ def main() -> int:
         bars += _overload(device, options.requests, options.seeds, rows)
         bars += _patterns(device, options.requests, options.seeds, options.trace, rows)
     bars.append(_closed_loop())
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/schedule.py", *sys.argv[1:]]))
-    path = results.write("schedule", machine, line, {"rows": rows}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("schedule", bars, {"rows": rows}, options.results)
 
 
 def ours(device: Device, due: Sequence[float]) -> tuple[float, Story, list[Ask]]:

@@ -11,7 +11,6 @@ Latency counts from the moment a request was due. The last line of stdout is one
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -23,7 +22,6 @@ from _lib.servers import bentoml, litserve, made_up, mlserver, mosec, ours, ray,
 from _lib.servers.work import real as real_work
 
 from burnish.core.errors import ServiceError
-from burnish.core.machine import fingerprint
 
 _PEERS = {part.PART.name: part.PART for part in (triton, mosec, litserve, bentoml, ray, mlserver)}
 _MADE_UP = ("curve", "mixed", "closed")
@@ -81,13 +79,7 @@ def main() -> int:
             if "soak" in options.parts:
                 kill_s, switch_s = options.soak_s / 8, options.soak_s / 4
                 bars += soak.soak_bars(setting, smallest, seconds=options.soak_s, kill_s=kill_s, switch_s=switch_s)
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/serving.py", *sys.argv[1:]]))
-    path = results.write("serving", machine, line, {"rows": setting.rows}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("serving", bars, {"rows": setting.rows}, options.results)
 
 
 if __name__ == "__main__":

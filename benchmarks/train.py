@@ -14,7 +14,6 @@ one JSON document with the bars. See README.md beside this file.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from _lib.training.precision import precision_bars
 from _lib.training.ranks import plan_bars, rank_bars
 
 from burnish.core.errors import BurnishError
-from burnish.core.machine import fingerprint
 
 PARTS = ("loop", "precision", "ranks", "planner", "optimizers")
 
@@ -58,13 +56,7 @@ def main() -> int:
     except BurnishError as error:
         print(error, file=sys.stderr)
         return 2
-    machine = fingerprint()
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/train.py", *sys.argv[1:]]))
-    path = results.write("train", machine, line, {"found": found}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("train", bars, {"found": found}, options.results)
 
 
 if __name__ == "__main__":

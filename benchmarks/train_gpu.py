@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import shlex
 import statistics
 import sys
 import time
@@ -88,16 +87,11 @@ def main() -> int:
         return 2
     bars = [bar for name, rows in found.items() for bar in judge(name, rows)]
     machine = fingerprint(accelerator=device_name(device))
-    line = results.last_line(bars, machine, shlex.join(["benchmarks/train_gpu.py", *sys.argv[1:]]))
     more = {
         name: [{"name": c.name, "rows_per_s": c.rows_per_s, "peak_bytes": c.peak_bytes} for c in rows]
         for name, rows in found.items()
     }
-    path = results.write("train_gpu", machine, line, {"found": more}, options.results)
-    print(results.bar_lines(bars))
-    print(f"\nwritten: {path.name}")
-    print(line, flush=True)
-    return 0 if all(bar.holds for bar in bars) else 1
+    return results.report("train_gpu", bars, {"found": more}, options.results, machine)
 
 
 def measure(workload: Workload, steps: int, rounds: int, progress: Lines) -> list[Config]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from _lib.bars import Bar
 from _lib.candidate import Candidate
-from burnish.core.machine import Machine
+from burnish.core.machine import Machine, fingerprint
 from burnish.pipeline.account import commit
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -56,6 +58,17 @@ def without_paths(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [without_paths(value) for value in data]
     return data
+
+
+def report(name: str, bars: Sequence[Bar], more: dict[str, Any], folder: Path, machine: Machine | None = None) -> int:
+    """Write the result file of `benchmarks/NAME.py`, print its bars and the last line; the exit status."""
+    machine = machine or fingerprint()
+    line = last_line(bars, machine, shlex.join([f"benchmarks/{name}.py", *sys.argv[1:]]))
+    path = write(name, machine, line, more, folder)
+    print(bar_lines(bars))
+    print(f"\nwritten: {path.name}")
+    print(line, flush=True)
+    return 0 if all(bar.holds for bar in bars) else 1
 
 
 def table(candidates: Sequence[Candidate], shapes: Sequence[str]) -> str:

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from burnish.data.split import Split
-from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, run_key, save_checkpoint
+from burnish.model import weights
+from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, pack_checkpoint, run_key
 from burnish.train.settings import FitSettings
 
 
@@ -25,7 +26,7 @@ def saved(best_epoch):
 def test_comes_back_as_it_was(tmp_path):
     for best_epoch in (0, 1):
         path = tmp_path / f"{best_epoch}.safetensors"
-        save_checkpoint(path, "key", saved(best_epoch))
+        weights.save_packed(path, pack_checkpoint("key", saved(best_epoch)))
         back = load_checkpoint(path, "key")
         assert back.history == saved(best_epoch).history
         assert (back.best_epoch, back.seconds) == (best_epoch, 1.5)
@@ -38,7 +39,7 @@ def test_comes_back_as_it_was(tmp_path):
 def test_another_key_a_missing_and_a_broken_file_are_none(tmp_path):
     path = tmp_path / "fit.safetensors"
     assert load_checkpoint(path, "key") is None
-    save_checkpoint(path, "key", saved(0))
+    weights.save_packed(path, pack_checkpoint("key", saved(0)))
     assert load_checkpoint(path, "other") is None
     path.write_bytes(path.read_bytes()[:-1])
     assert load_checkpoint(path, "key") is None

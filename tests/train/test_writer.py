@@ -11,7 +11,7 @@ from torch import nn
 from burnish.core import files
 from burnish.core.errors import OutputError
 from burnish.model import weights
-from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, save_checkpoint
+from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, pack_checkpoint
 from burnish.train.writer import Writer
 
 
@@ -56,7 +56,7 @@ class Gate:
 
 def test_the_file_is_that_of_the_step_and_of_a_plain_write(tmp_path, monkeypatch):
     module = tied()
-    save_checkpoint(tmp_path / "plain", "key", saved(module))
+    weights.save_packed(tmp_path / "plain", pack_checkpoint("key", saved(module)))
     gate = Gate(monkeypatch)
     with Writer(tmp_path / "later") as writer:
         writer.write("key", saved(module))

@@ -1,4 +1,4 @@
-"""The machine's fingerprint: what a number was measured on."""
+"""What a number was measured on: the machine's fingerprint, its free memory, and what other programs took."""
 
 from __future__ import annotations
 

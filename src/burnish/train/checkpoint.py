@@ -18,7 +18,7 @@ from burnish.core.errors import ArtifactError
 from burnish.core.files import digest
 from burnish.core.noun import Noun
 from burnish.data.split import Split
-from burnish.model.weights import Packed, load_metadata, load_tensors, pack, save_packed, state
+from burnish.model.weights import Packed, load_metadata, load_tensors, pack, state
 from burnish.train.settings import UNSEEN, FitSettings
 
 _VERSION = "3"
@@ -69,11 +69,6 @@ def run_key(module: nn.Module, split: Split, settings: FitSettings, seed: int, d
         weights.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     told = json.dumps(settings.model_dump(mode="json", exclude=UNSEEN))
     return digest(_VERSION, told, str(seed), device, split.fingerprint(), weights.hexdigest())
-
-
-def save_checkpoint(path: Path, key: str, saved: Saved) -> None:
-    """Replace the checkpoint, whole or not at all. Raises `OutputError`."""
-    save_packed(path, pack_checkpoint(key, saved))
 
 
 def pack_checkpoint(key: str, saved: Saved) -> Packed:
