@@ -76,6 +76,7 @@ def test_fields_of_the_recipe_itself_can_be_set() -> None:
         ("passes.prune.macs=0.3", "there is no pass number prune", "0 to 2"),
         ("passes.1=fit", "does not name a field", "prune.ratio=0.3"),
         ("distill.epochs=1", "unknown field 'distill'", "passes"),
+        ("prun.macs=0.3", "unknown field 'prun'", "did you mean 'prune'?"),
         ("seed.x.y=1", "does not lead to a field", ""),
         ("passes.1.macs=[0.3", "cannot read the value", "put it in quotes"),
     ],

@@ -125,15 +125,19 @@ def apply_override(data: dict[str, Any], override: str) -> dict[str, Any]:
 
 
 def _of_pass(data: dict[str, Any], parts: list[str]) -> list[str]:
-    """`prune.ratio` as `passes.1.ratio`, where the recipe has one pass of that name."""
+    """`prune.ratio` as `passes.1.ratio`, where the recipe has one pass of that name. Raises `RecipeError`."""
     steps = data.get("passes")
     if parts[0] in Recipe.model_fields or len(parts) < 2 or not isinstance(steps, list):
         return parts
-    found = [index for index, item in enumerate(steps) if _step(item, index)["name"] == parts[0]]
+    names = [_step(item, index)["name"] for index, item in enumerate(steps)]
+    found = [index for index, name in enumerate(names) if name == parts[0]]
+    if not found:
+        known = [*names, *Recipe.model_fields]
+        raise RecipeError(f"unknown field {parts[0]!r}", where="--set", help=did_you_mean(parts[0], known))
     if len(found) > 1:
         where = " or ".join(f"passes.{index}.{'.'.join(parts[1:])}" for index in found)
         raise RecipeError(f"--set {'.'.join(parts)}: there are {len(found)} such passes", help=f"write {where}")
-    return ["passes", str(found[0]), *parts[1:]] if found else parts
+    return ["passes", str(found[0]), *parts[1:]]
 
 
 def _down(node: Any, part: str, where: str) -> Any:
