@@ -12,7 +12,8 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -24,13 +25,20 @@ from burnish.train.device import Device, choose_device
 _PATIENCE = datetime.timedelta(minutes=10)
 """How long a rank waits for another one that neither answers nor dies."""
 
+_IDLE = datetime.timedelta(days=30)
+"""How long a rank waits for work that the first one may not have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process's number among `world` of them. Every method is called by all ranks, in the same order."""
+    """This process's number among `world` of them. Every method is called by all ranks, in the same order.
+
+    `group` is torch's process group that they talk in; None is the one that was joined first.
+    """
 
     rank: int = 0
     world: int = 1
+    group: Any = field(default=None, repr=False)
 
     @property
     def first(self) -> bool:
@@ -43,7 +51,7 @@ class Ranks:
         if self.world == 1:
             return mine.unsqueeze(0)
         found = [torch.empty_like(mine) for _ in range(self.world)]
-        dist.all_gather(found, mine)
+        dist.all_gather(found, mine, group=self.group)
         return torch.stack(found)
 
     def text(self, text: str, *, of: int = 0) -> str:
@@ -52,10 +60,10 @@ class Ranks:
             return text
         raw = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8) if text else torch.empty(0).byte()
         size = torch.tensor(len(raw))
-        dist.broadcast(size, of)
+        dist.broadcast(size, of, group=self.group)
         if self.rank != of:
             raw = torch.empty(int(size), dtype=torch.uint8)
-        dist.broadcast(raw, of)
+        dist.broadcast(raw, of, group=self.group)
         return raw.numpy().tobytes().decode()
 
     def value(self, value: float | None) -> float | None:
@@ -75,8 +83,12 @@ class Ranks:
         for name, dtype, shape in json.loads(self.text(json.dumps(heads), of=of)):
             here = self.rank == of
             tensor = tensors[name].cpu().contiguous() if here else torch.empty(shape, dtype=getattr(torch, dtype))
-            dist.broadcast(tensor, of)
+            dist.broadcast(tensor, of, group=self.group)
             yield name, tensor
+
+    def idle(self) -> Ranks:
+        """The same ranks in a group of their own, in which they may wait for the first one for days."""
+        return self if self.world == 1 else replace(self, group=dist.new_group(backend="gloo", timeout=_IDLE))
 
 
 def current_ranks() -> Ranks:
