@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,11 +20,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from burnish.core.errors import Unsupported
+from burnish.core.errors import TrainingFailed, Unsupported
 from burnish.train.device import Device, choose_device
 
 _PATIENCE = datetime.timedelta(minutes=10)
 """How long a rank waits for another one that neither answers nor dies."""
+
+_STOPPED_S = 20.0
+"""How long a rank that lost another one waits to be stopped."""
 
 _IDLE = datetime.timedelta(days=30)
 """How long a rank waits for work that the first one may not have."""
@@ -102,7 +106,8 @@ def current_ranks() -> Ranks:
 def joined(device: Device = "auto") -> Iterator[Ranks]:
     """This process's place among those that torchrun started, for the length of the block; alone when it did not.
 
-    On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few.
+    On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few, and
+    `TrainingFailed` when another rank is gone.
     """
     if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
         yield Ranks()
@@ -118,5 +123,12 @@ def joined(device: Device = "auto") -> Iterator[Ranks]:
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=_PATIENCE)
-    yield current_ranks()
+    try:
+        yield current_ranks()
+    except RuntimeError as error:
+        if "gloo" not in str(error) and not isinstance(error, dist.DistError):
+            raise
+        time.sleep(_STOPPED_S)  # whoever started the ranks sees which one is gone, and stops this one
+        why = str(error).splitlines()[0]
+        raise TrainingFailed("another rank is gone", where=f"rank {os.environ['RANK']}", why=why) from error
     dist.destroy_process_group()  # not after an error: it would wait for ranks that may be gone
