@@ -43,6 +43,12 @@ def test_what_several_ranks_cannot_train_is_said_before_anything_is(
     assert Run(recipe=recipe(step, PRUNE), workload=tiny.workload(), out=tmp_path, progress=Silent()).ranks == Ranks()
 
 
+def test_a_recipe_for_several_devices_is_not_run_on_one(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="there is one rank"):
+        a_run(tmp_path / "out", FIT, devices=2).execute()
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_strategy_of_a_training_is_no_part_of_its_key(tmp_path: Path) -> None:
     keys = []
     for strategy in ("auto", "zero1"):

@@ -100,6 +100,7 @@ def optimize(
     threads: Annotated[int | None, typer.Option(min=1, help="Every core otherwise.")] = None,
     device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="Ranks on this machine that train together.")] = None,
+    restarts: Annotated[int, typer.Option(min=0, help="With several: how often to start anew when one dies.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what is cached; do nothing.")] = False,
 ) -> None:
     """Make a model fast and small inside a budget: passes, measurements, artifact, report.
@@ -128,6 +129,7 @@ def optimize(
         threads=threads,
         device=None if device is None else device.value,
         devices=devices,
+        restarts=restarts,
         dry_run=dry_run,
     )
 

@@ -39,6 +39,7 @@ def optimize(
     threads: int | None,
     device: str | None,
     devices: int | None,
+    restarts: int,
     dry_run: bool,
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
@@ -62,7 +63,7 @@ def optimize(
         del workload
         from burnish.train.launch import launch
 
-        launch(["-m", "burnish", *sys.argv[1:]], devices=recipe.devices)
+        launch(["-m", "burnish", *sys.argv[1:]], devices=recipe.devices, restarts=restarts)
         return
     with joined(_device(target, overrides, device)) as ranks, told_once(ranks):
         if not ranks.first:

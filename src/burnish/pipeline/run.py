@@ -100,6 +100,8 @@ class Run:
 
     def execute(self) -> Result:
         """Run everything. Raises `BurnishError`; the output folder is whole or untouched."""
+        if self.recipe.devices > 1 and self.ranks.world == 1:
+            raise RecipeError("there is one rank", where="devices", help="start it by `burnish optimize` or torchrun")
         started = time.perf_counter()
         torch.set_num_threads(self.threads)
         with lock_folder(self.out), own_folder(self.out / ".work") as scratch:
