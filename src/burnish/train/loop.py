@@ -75,7 +75,7 @@ def fit(
     began = clock()
     device = choose_device(settings.device)
     ranks = current_ranks()
-    refuse_forward(module, settings)
+    refuse_forward(module, settings, world=ranks.world, device=device)
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
@@ -171,6 +171,7 @@ def fit(
         stopped=stopped,
         skipped_steps=run.skipped,
         wait_share=watch.share(),
+        compiled=watch.first_step() if settings.compile else "",
         strategy=strategy.name,
         ranks=ranks.world,
         predicted=predicted,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
+from burnish.backends.backend import Availability
+from burnish.core.doors import BACKENDS
 from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.data.split import Split
 from burnish.model.fake_quant import has_nodes
@@ -37,12 +40,31 @@ def refuse_on_ranks(samples: Samples, precision: Precision) -> None:
         )
 
 
-def refuse_forward(module: nn.Module, settings: FitSettings) -> None:
-    """Raises `Unsupported` on a forward pass that cannot be computed again."""
-    if settings.checkpoint_activations and has_nodes(module):
+def refuse_with_rounding(settings: FitSettings) -> None:
+    """Raises `Unsupported` on what fake-quantize nodes cannot go along with."""
+    named = next((name for name in ("compile", "checkpoint_activations") if getattr(settings, name)), None)
+    if named is not None:
         raise Unsupported(
-            "training with the rounding cannot compute activations again",
-            where="checkpoint_activations",
+            "training with the rounding can neither be compiled nor compute activations again",
+            where=named,
             why="fake-quantize nodes follow every operator as the model is called",
-            help="set checkpoint_activations to false",
+            help=f"set {named} to false",
         )
+
+
+def refuse_forward(module: nn.Module, settings: FitSettings, *, world: int, device: torch.device) -> None:
+    """Raises `Unsupported` on a forward pass that can be neither computed again nor compiled."""
+    if has_nodes(module):
+        refuse_with_rounding(settings)
+    if not settings.compile:
+        return
+    if world > 1:
+        raise Unsupported(
+            "several ranks cannot train compiled",
+            where="compile",
+            why="no strategy was tried with it",
+            help="set compile to false, or train on one rank",
+        )
+    state: Availability = BACKENDS.get("inductor").available()
+    if device.type == "cpu" and not state.ok:
+        raise Unsupported(state.reason, where="compile", help=f"{state.help}, or set compile to false")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
 from burnish.core.noun import Field, model_validator
 from burnish.passes.base import Context
@@ -17,11 +15,11 @@ from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
 from burnish.train.objectives import row_loss, task
 from burnish.train.samples import Samples, measure_difficulty
-from burnish.train.settings import FitSettings
+from burnish.train.settings import FitSettings, RowWeights
 from burnish.train.weighting import build_weighting
 
 
-class Recover(Weights):
+class Recover(RowWeights, Weights):
     """Settings of a recovery. What is not set is taken from the workload's own training."""
 
     epochs: float = Field(default=3.0, ge=0, description="passes over the training rows; 0 is none")
@@ -36,19 +34,17 @@ class Recover(Weights):
     curriculum: Literal["", "easy", "random"] = Field(
         default="", description="easy rows first (to the teacher, else to the model), or random ones; empty: all rows"
     )
+    compile: bool = Field(default=False, description="torch.compile of the model while it trains, on one device")
     checkpoint_activations: bool = Field(default=False, description="less memory, more time")
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     @model_validator(mode="after")
-    def _known(self) -> Recover:
-        if self.weighting:
-            WEIGHTINGS.check(self.weighting)
+    def _seen(self) -> Recover:
+        if self.compile and (self.features or self.attention):
+            raise RecipeError(
+                "inner features cannot be watched in a compiled model", where="compile", help="set compile to false"
+            )
         return self
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file of weights."""
-        return (Path(self.weights),) if self.weights else ()
 
     def forecast(self) -> str:
         """Short text for the plan."""
@@ -73,6 +69,7 @@ class Recover(Weights):
             "weighting": self.weighting,
             "weights": self.weights,
             "curriculum": self.curriculum,
+            "compile": self.compile,
             "checkpoint_activations": self.checkpoint_activations,
         }
         return base.model_copy(update=changes)
@@ -138,6 +135,7 @@ def recover(
         "precision": result.precision_reason,
         "device": result.device,
         "waiting for rows": f"{result.wait_share:.1%} of the training time",
+        **({"compiled": result.compiled} if result.compiled else {}),
     }
 
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import nn
 
-from burnish.core.doors import OPTIMIZERS, WEIGHTINGS
+from burnish.core.doors import OPTIMIZERS
 from burnish.core.evidence import Change
 from burnish.core.noun import Field, model_validator
 from burnish.model.onnx_graph import refuse_graph
@@ -28,11 +27,11 @@ from burnish.train.objectives import row_loss, task
 from burnish.train.precision import Setting as Precision
 from burnish.train.samples import Floats, Samples, measure_difficulty
 from burnish.train.schedules import Schedule
-from burnish.train.settings import FitSettings
+from burnish.train.settings import FitSettings, RowWeights
 from burnish.train.weighting import build_weighting
 
 
-class Fit(Pass):
+class Fit(RowWeights, Pass):
     """Train the model on the task."""
 
     trains: ClassVar[bool] = True
@@ -48,9 +47,8 @@ class Fit(Pass):
     accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Precision | None = None
+    compile: bool | None = Field(default=None, description="torch.compile of the model while it trains, on one device")
     checkpoint_activations: bool | None = Field(default=None, description="less memory, more time")
-    weighting: str | None = Field(default=None, description="`burnish list weightings`; empty: all rows alike")
-    weights: str | None = Field(default=None, description="file of `burnish data check --out`, for weighting: column")
     weighting_warmup: float | None = Field(default=None, ge=0, lt=1, description="share of the steps before that")
     curriculum: Literal["", "easy", "random"] | None = Field(default=None, description="which rows come first")
     curriculum_stages: int | None = Field(default=None, ge=1)
@@ -62,14 +60,7 @@ class Fit(Pass):
     def _known(self) -> Fit:
         if self.optimizer is not None:
             OPTIMIZERS.check(self.optimizer)
-        if self.weighting:
-            WEIGHTINGS.check(self.weighting)
         return self
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file of weights."""
-        return (Path(self.weights),) if self.weights else ()
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -105,6 +96,8 @@ class Fit(Pass):
             "device": result.device,
             "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
+        if result.compiled:
+            notes["compiled"] = result.compiled
         if result.skipped_steps:
             notes["skipped steps"] = result.skipped_steps
         if context.by_class is not None:
