@@ -105,7 +105,9 @@ def test_the_card_of_what_a_training_makes_shows_what_can_be_set(what: str, chos
     assert ("- `weighting_warmup` (float, default `0.2`)" in shown) == (chosen == "weighting")
 
 
-@pytest.mark.parametrize(("name", "follows"), [("doubt", set()), ("column", {"weights"}), ("trust", {"weighting_warmup"})])
+@pytest.mark.parametrize(
+    ("name", "follows"), [("doubt", set()), ("column", {"weights"}), ("trust", {"weighting_warmup"})]
+)
 def test_a_weighting_shows_what_it_goes_by(name: str, follows: set[str], capsys: pytest.CaptureFixture[str]):
     listing.show_card(name)
     shown = capsys.readouterr().out

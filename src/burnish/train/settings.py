@@ -23,6 +23,9 @@ Objective = Callable[[nn.Module, Batch], Tensor]
 """What one training step minimizes: calls the module on the batch itself."""
 
 
+AUTO = "auto"
+"""The optimizer that is chosen by memory (see `advisor`)."""
+
 UNSEEN = {"workers", "save_every_s", "strategy"}
 """Settings that do not change what comes out, but for rounding."""
 
@@ -57,7 +60,7 @@ class FitSettings(RowWeights):
     epochs: float = Field(default=3.0, gt=0, description="passes over the training rows; parts of one are fine")
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
-    optimizer: str = Field(default="adamw", description="`burnish list optimizers`")
+    optimizer: str = Field(default="adamw", description="`burnish list optimizers`; auto is one whose state fits")
     weight_decay: float = Field(default=1e-2, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     schedule: Schedule = "one-cycle"
@@ -98,7 +101,13 @@ class FitSettings(RowWeights):
 
     @model_validator(mode="after")
     def _known(self) -> FitSettings:
-        OPTIMIZERS.check(self.optimizer)
+        check_optimizer(self.optimizer)
         if self.strategy != "auto":
             STRATEGIES.check(self.strategy)
         return self
+
+
+def check_optimizer(name: str) -> None:
+    """Raises `UnknownName`."""
+    if name != AUTO:
+        OPTIMIZERS.check(name)

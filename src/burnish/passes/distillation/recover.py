@@ -11,11 +11,12 @@ from burnish.core.errors import RecipeError
 from burnish.core.noun import Field, model_validator
 from burnish.passes.base import Context
 from burnish.passes.distillation.objective import TeacherCache, Weights, distill_objective
+from burnish.train.advisor import refuse_rate
 from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
 from burnish.train.objectives import row_loss, task
 from burnish.train.samples import Samples, measure_difficulty
-from burnish.train.settings import FitSettings, RowWeights
+from burnish.train.settings import AUTO, FitSettings, RowWeights, check_optimizer
 from burnish.train.weighting import build_weighting
 
 
@@ -24,6 +25,9 @@ class Recover(RowWeights, Weights):
 
     epochs: float = Field(default=3.0, ge=0, description="passes over the training rows; 0 is none")
     learning_rate: float | None = Field(default=None, gt=0, description="peak; unset: a third of the workload's")
+    optimizer: str | None = Field(
+        default=None, description="unset: the workload's; auto is one whose state fits, with AdamW's learning_rate"
+    )
     teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
     patience: int = Field(default=0, ge=0)
     ema: float = Field(
@@ -39,7 +43,9 @@ class Recover(RowWeights, Weights):
     unlabelled: bool = Field(default=True, description="learn from rows without labels too, where there are any")
 
     @model_validator(mode="after")
-    def _seen(self) -> Recover:
+    def _can_be(self) -> Recover:
+        if self.optimizer is not None:
+            check_optimizer(self.optimizer)
         if self.compile and (self.features or self.attention):
             raise RecipeError(
                 "inner features cannot be watched in a compiled model", where="compile", help="set compile to false"
@@ -58,11 +64,14 @@ class Recover(RowWeights, Weights):
         The last weights stay unless it stops early: the schedule ends there, and the best of several noisy
         scores would be an earlier epoch by luck, with a validation score that flatters it.
         """
+        if self.optimizer == AUTO:
+            refuse_rate(self.learning_rate, base)
         rate = self.learning_rate or base.learning_rate / 3
         early = self.patience > 0
         changes = {
             "epochs": self.epochs,
             "learning_rate": rate,
+            "optimizer": self.optimizer or base.optimizer,
             "patience": self.patience,
             "keep_best": early,
             "ema": self.ema,
@@ -135,6 +144,7 @@ def recover(
         "precision": result.precision_reason,
         "device": result.device,
         "waiting for rows": f"{result.wait_share:.1%} of the training time",
+        **({"optimizer": result.optimizer_reason} if result.optimizer_reason else {}),
         **({"compiled": result.compiled} if result.compiled else {}),
     }
 

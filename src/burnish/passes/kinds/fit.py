@@ -16,18 +16,18 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
-from burnish.core.doors import OPTIMIZERS
 from burnish.core.evidence import Change
 from burnish.core.noun import Field, model_validator
 from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
+from burnish.train.advisor import refuse_rate
 from burnish.train.loop import fit
 from burnish.train.objectives import row_loss, task
 from burnish.train.precision import Setting as Precision
 from burnish.train.samples import Floats, Samples, measure_difficulty
 from burnish.train.schedules import Schedule
-from burnish.train.settings import FitSettings, RowWeights
+from burnish.train.settings import AUTO, FitSettings, RowWeights, check_optimizer
 from burnish.train.weighting import build_weighting
 
 
@@ -39,7 +39,9 @@ class Fit(RowWeights, Pass):
     epochs: float | None = Field(default=None, gt=0, description="passes over the training rows")
     learning_rate: float | None = Field(default=None, gt=0, description="peak of the schedule")
     batch_size: int | None = Field(default=None, ge=2)
-    optimizer: str | None = Field(default=None, description="`burnish list optimizers`")
+    optimizer: str | None = Field(
+        default=None, description="`burnish list optimizers`; auto is one whose state fits, with AdamW's learning_rate"
+    )
     weight_decay: float | None = Field(default=None, ge=0)
     schedule: Schedule | None = None
     t_0: float | None = Field(default=None, ge=0, description="epochs of the first cycle of cosine-restarts")
@@ -59,7 +61,7 @@ class Fit(RowWeights, Pass):
     @model_validator(mode="after")
     def _known(self) -> Fit:
         if self.optimizer is not None:
-            OPTIMIZERS.check(self.optimizer)
+            check_optimizer(self.optimizer)
         return self
 
     def forecast(self) -> str:
@@ -72,6 +74,8 @@ class Fit(RowWeights, Pass):
         work = variant.copy()
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         settings = context.fit.model_copy(update=given)
+        if self.optimizer == AUTO:
+            refuse_rate(self.learning_rate, context.fit)
         weighting = build_weighting(settings, context.train)
         difficulty = _difficulty(work.module, context, settings) if settings.curriculum == "easy" else None
         result = fit(
@@ -96,6 +100,8 @@ class Fit(RowWeights, Pass):
             "device": result.device,
             "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
+        if result.optimizer_reason:
+            notes["optimizer"] = result.optimizer_reason
         if result.compiled:
             notes["compiled"] = result.compiled
         if result.skipped_steps:
@@ -104,7 +110,7 @@ class Fit(RowWeights, Pass):
             notes["worst classes"] = worst(context.by_class(work.module))
         if result.ranks > 1:
             notes |= {"strategy": result.strategy, "ranks": result.ranks}
-        change = Change(where="all weights", what=f"trained {result.steps} steps ({settings.optimizer})")
+        change = Change(where="all weights", what=f"trained {result.steps} steps ({result.optimizer})")
         return Outcome(variant=work, changes=(change,), notes=notes)
 
 
