@@ -11,7 +11,7 @@ from torch import nn
 from burnish.core.errors import RecipeError, Unsupported
 from burnish.core.progress import Silent
 from burnish.model import fake_quant
-from burnish.passes.distillation.recover import Recover
+from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.quantize import Quantize
 from burnish.train import compiled, refusals
 from burnish.train.forward import forward_pass
@@ -19,6 +19,7 @@ from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
 from burnish.train.settings import FitSettings
+from tests import tiny
 from tests.train.test_forward import net, rows
 
 SETTINGS = FitSettings(epochs=2, batch_size=16, learning_rate=1e-2, optimizer="sgd", precision="fp32", device="cpu")
@@ -130,6 +131,17 @@ def test_recipes_that_cannot_be_trained_so_are_refused_when_they_are_read(name):
         Quantize.parse({"recover": {name: True}})
     Quantize.parse({"recover": {name: True}, "method": "ptq"})
     assert getattr(Recover(**{name: True}).fit_settings(FitSettings()), name)
+
+
+def test_recoveries_with_a_teacher_are_compiled_one_after_the_other(traced):
+    context = tiny.context(teacher=tiny.trained().module)
+    notes = []
+    for fast in (True, False, True):
+        module = tiny.trained().copy().module
+        notes.append(recover(module, context, Recover(epochs=0.5, compile=fast), label="r"))
+    assert len(traced) == 2
+    assert ["compiled" in found for found in notes] == [True, False, True]
+    assert notes[0]["scores"] == notes[1]["scores"] == notes[2]["scores"]
 
 
 def test_features_are_refused():

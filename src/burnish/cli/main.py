@@ -112,7 +112,7 @@ def optimize(
       burnish optimize fashion-mnist --budget "accuracy>=-0.5pt, latency_p95<=2ms"
       burnish optimize recipe.yaml --set prune.macs=0.3 --dry-run
       burnish optimize my_package.models:workload --out runs/mine
-      burnish optimize model.onnx --data rows.npz
+      burnish optimize model.onnx --data rows.parquet
     """
     from burnish.cli.optimize import optimize as body
 
