@@ -29,6 +29,7 @@ from burnish.core.evidence import Change, Skip
 from burnish.core.manifest import Record
 from burnish.core.noun import Field, model_validator
 from burnish.data.split import Batch
+from burnish.model.attention import split_attention
 from burnish.model.branch import branch_record, replay_branches
 from burnish.model.surgery import resize_record, snapshot
 from burnish.model.variant import Variant
@@ -98,6 +99,7 @@ class Prune(Pass):
             raise Unsupported("pruning wants a model without fake-quantize nodes", help="put prune before quantize")
         if self.latency is not None and context.cost is None:
             raise RecipeError("a latency target needs a backend to measure on", where="prune.latency")
+        variant = split_attention(variant, context.examples)
         floor = context.floor(context.score(variant.module)) if self.retreat else -math.inf
         found: list[_Cut] = []
         for retreats in range(self.retreat + 1):
