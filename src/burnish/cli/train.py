@@ -9,7 +9,7 @@ import torch
 
 from burnish.cli.console import RichProgress
 from burnish.cli.optimize import prepare
-from burnish.core.errors import BurnishError, TrainingFailed
+from burnish.cli.ranks import on_a_rank, told_once
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress, Silent
 from burnish.pipeline.recipe import Recipe
@@ -31,24 +31,17 @@ def train(
     restarts: int,
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
-    if devices > 1 and "WORLD_SIZE" not in os.environ:
+    if devices > 1 and not on_a_rank():
         prepare(target, data=data, overrides=overrides, seed=seed, device=device)  # so that a mistake is told once
         launch(["-m", "burnish", *sys.argv[1:]], devices=devices, restarts=restarts)
         return
-    with joined("auto" if device is None else device) as ranks:  # type: ignore[arg-type]
-        try:
-            recipe, workload = prepare(target, data=data, overrides=overrides, seed=seed, device=device)
-            _train(recipe, workload, strategy, ranks)
-            if ranks.first:
-                print(f"next: burnish optimize {target}   # goes on from these weights")
-        except TrainingFailed:
-            if not ranks.first:  # all ranks know, one tells
-                raise SystemExit(1) from None
-            raise
-        except BurnishError as error:
-            if ranks.world > 1:
-                error.where = "; ".join(part for part in (f"rank {ranks.rank}", error.where) if part)
-            raise
+    with joined("auto" if device is None else device) as ranks, told_once(ranks):  # type: ignore[arg-type]
+        recipe, workload = prepare(
+            target, data=data, overrides=overrides, seed=seed, device=device, quiet=not ranks.first
+        )
+        _train(recipe, workload, strategy, ranks)
+        if ranks.first:
+            print(f"next: burnish optimize {target}   # goes on from these weights")
 
 
 def _train(recipe: Recipe, workload: Workload, strategy: str, ranks: Ranks) -> None:

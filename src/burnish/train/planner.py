@@ -72,11 +72,16 @@ def choose_strategy(
         chosen, reason = automatic(size, settings.optimizer, ranks.world, room_bytes=room, activations=kept)
         name = ranks.text(chosen)
     if name == "single" and ranks.world > 1:
-        raise RecipeError(
-            "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
-        )
+        refuse_single()
     made: Strategy = STRATEGIES.get(name)()
     return made, reason
+
+
+def refuse_single() -> None:
+    """Raises `RecipeError`: ranks would train without knowing of each other."""
+    raise RecipeError(
+        "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+    )
 
 
 def automatic(

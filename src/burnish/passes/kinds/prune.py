@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from burnish.core.doors import CRITERIA
 from burnish.core.errors import NoEffect, RecipeError, Unsupported
@@ -41,6 +41,7 @@ from burnish.passes.pruning.explain import explain
 from burnish.passes.pruning.plan import Plan, Ranking, Request, make_plan
 from burnish.passes.pruning.prices import Amount, Prices
 from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.train.settings import FitSettings
 
 _MEAN_BATCHES = 8
 _NORM_BATCHES = 20
@@ -49,6 +50,8 @@ _AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
 
 class Prune(Pass):
     """Remove channels, heads and hidden units, then train back."""
+
+    unseen: ClassVar[dict[str, Any]] = {"recover": {"strategy": True}}
 
     ratio: float | None = Field(default=None, gt=0, lt=1, description="share of channels to remove")
     parameters: float | None = Field(default=None, gt=0, lt=1, description="share of parameters to keep")
@@ -86,6 +89,10 @@ class Prune(Pass):
     def files(self) -> tuple[Path, ...]:
         """The recovery's file of weights."""
         return self.recover.files
+
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """See `Pass.trainings`."""
+        return (self.recover.fit_settings(base),) if self.recover.epochs else ()
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -136,7 +143,9 @@ class Prune(Pass):
             cut.prices = plan.prices if step == 0 else cut.prices
             if resize_record(start, cut.work.module).data:
                 label = f"recover {step + 1}/{self.steps}" + (f", retreat {len(before)}" if before else "")
-                cut.notes["recovery"] = recover(cut.work.module, context, self.recover, label=label)
+                records = (*variant.records, *_records(variant, cut.work, cut.gone))
+                now = Variant(module=cut.work.module, records=records)
+                cut.notes["recovery"] = recover(now, context, self.recover, label=label)
         cut.records = _records(variant, cut.work, cut.gone)
         return cut
 
