@@ -22,7 +22,7 @@ from burnish.train.memory import ModelSize, StateBytes, model_size
 from burnish.train.optimizer import acts_by_element
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
-from burnish.train.strategy import Strategy, twin
+from burnish.train.strategy import Strategy, strategy_called, twin
 
 WHOLE = ("ddp", "zero1")
 """Strategies that leave matrices whole, for optimizers whose step of one element depends on others."""
@@ -42,9 +42,9 @@ class Plan(Noun):
 
 
 def plans(size: ModelSize, *, devices: int, activations: float | None) -> list[Plan]:
-    """Every strategy that so many devices can run, the least sharding first."""
+    """Every strategy that so many devices can run, the least sharding first; not those of an extra."""
     found: list[Strategy] = [STRATEGIES.get(name)() for name in STRATEGIES.names()]
-    fitting = [item for item in found if (item.name == "single") == (devices == 1)]
+    fitting = [item for item in found if not item.extra and (item.name == "single") == (devices == 1)]
     return [
         Plan(strategy=item.name, state=item.predict(size, devices), activations=activations)
         for item in sorted(fitting, key=lambda item: item.sharding)
@@ -56,7 +56,8 @@ def choose_strategy(
 ) -> tuple[Strategy, str]:
     """The strategy of the settings, and why; `auto` is the least sharding that fits into the memory of every rank.
 
-    Raises `RecipeError` when several ranks would train without knowing of each other.
+    Raises `RecipeError` when several ranks would train without knowing of each other, `MissingExtra` where the strategy
+    needs a package that is not there.
     """
     name, reason = settings.strategy, f"{settings.strategy}: asked for"
     if name == "auto" and ranks.world == 1:
@@ -75,8 +76,7 @@ def choose_strategy(
         raise RecipeError(
             "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
         )
-    made: Strategy = STRATEGIES.get(name)()
-    return made, reason
+    return strategy_called(name), reason
 
 
 def automatic(

@@ -57,12 +57,7 @@ class Sharded(Strategy):
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""
-        if not acts_by_element(settings.optimizer):
-            raise Unsupported(
-                f"the optimizer {settings.optimizer} cannot train a divided matrix",
-                why="its step of one element depends on others, which lie on other ranks",
-                help="set strategy to zero1, or optimizer to adamw",
-            )
+        refuse_whole_matrices(settings.optimizer)
         made = build_optimizer(work, settings)
         for group in made.param_groups:
             if group.get("fused"):  # torch has no fused step of SGD for divided tensors
@@ -90,3 +85,13 @@ class Sharded(Strategy):
             return local
         mesh, placed = like.device_mesh, like.placements
         return DTensor.from_local(local, mesh, placed, run_check=False, shape=like.shape, stride=like.stride())
+
+
+def refuse_whole_matrices(optimizer: str) -> None:
+    """Raises `Unsupported` for an optimizer that must see whole matrices."""
+    if not acts_by_element(optimizer):
+        raise Unsupported(
+            f"the optimizer {optimizer} cannot train a divided matrix",
+            why="its step of one element depends on others, which lie on other ranks",
+            help="set strategy to zero1, or optimizer to adamw",
+        )
