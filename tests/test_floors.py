@@ -46,7 +46,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "prometheus_client": "serve/metrics/",
     "pydantic": "core/noun.py",
     "ray": "core/ray_cluster.py",
-    "ray.exceptions": "train/on_ray.py",
+    "ray.exceptions": "core/ray_cluster.py train/on_ray.py",
     "ray.serve": "serve/on_ray.py",
     "ray.train": "train/on_ray.py",
     "rich": "cli/console.py",

@@ -125,6 +125,18 @@ def test_a_run_goes_on_on_other_numbers_of_ranks(strategy: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_under_other_strategies(tmp_path: Path) -> None:
+    """Each takes over what another one wrote."""
+    for strategy, stop_after in zip([*MANY[:3], MANY[-1]], (1, 1, 1, 99), strict=True):
+        done = start(2, "resume", str(tmp_path), strategy, str(stop_after))
+        assert done.returncode == 0, done.stderr[-3000:]
+    module = net()
+    train(module, {"epochs": 4, "ema": 0.5, "keep_best": False}, score=lambda m: -float(m.training))
+    for key, tensor in load_tensors(tmp_path / "weights.safetensors").items():
+        assert torch.allclose(tensor, module.state_dict()[key], atol=1e-4), key
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "zero3"])
 def test_a_killed_rank_is_named_and_the_same_command_goes_on(strategy: str, tmp_path: Path) -> None:
     whole, stopped = (tmp_path / name for name in ("whole", "stopped"))

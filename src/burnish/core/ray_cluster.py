@@ -73,10 +73,14 @@ class Mailbox:
         self._box.put.remote(message)
 
     def take(self) -> list[Any]:
-        """Everything that came since."""
+        """Everything that came since. Raises `ServiceError` when the cluster is gone."""
         import ray
+        from ray.exceptions import RayError
 
-        found: list[Any] = ray.get(self._box.take.remote())
+        try:
+            found: list[Any] = ray.get(self._box.take.remote())
+        except RayError as error:
+            raise ServiceError("the Ray cluster does not answer any more", why=str(error).splitlines()[0]) from error
         return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
@@ -56,8 +57,8 @@ def choose_strategy(
 ) -> tuple[Strategy, str]:
     """The strategy of the settings, and why; `auto` is the least sharding that fits into the memory of every rank.
 
-    Raises `RecipeError` when several ranks would train without knowing of each other, `MissingExtra` where the strategy
-    needs a package that is not there.
+    Raises `RecipeError` when several ranks would train without knowing of each other or there are none to divide
+    among, `MissingExtra` where the strategy needs a package that is not there.
     """
     name, reason = settings.strategy, f"{settings.strategy}: asked for"
     if name == "auto" and ranks.world == 1:
@@ -75,6 +76,10 @@ def choose_strategy(
     if name == "single" and ranks.world > 1:
         raise RecipeError(
             "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+        )
+    if name != "single" and not dist.is_initialized():
+        raise RecipeError(
+            f"the strategy {name} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
         )
     return strategy_called(name), reason
 

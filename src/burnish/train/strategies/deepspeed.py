@@ -13,11 +13,9 @@ import copy
 from collections.abc import Mapping
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from burnish.core.errors import RecipeError
 from burnish.train.deepspeed_engine import Called, Stepper, bucket_elements
 from burnish.train.memory import ModelSize, StateBytes, replicated
 from burnish.train.optimizer import build_optimizer
@@ -36,8 +34,6 @@ class DeepSpeed(Strategy):
 
     def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
         """See `Strategy.wrap`. DeepSpeed marks parameters, so those of the trained module are others than the given."""
-        if not dist.is_initialized():
-            raise RecipeError("the strategy deepspeed needs ranks", where="strategy", help="give --devices")
         work = batch_statistics(copy.deepcopy(module, {id(buffer): buffer for buffer in module.buffers()}), device)
         self._strides = {name: param.stride() for name, param in module.named_parameters()}
         for param in module.parameters():
