@@ -36,16 +36,18 @@ from burnish.workloads.kinds.digits import digits
 
 
 def stumbling():
-    "Digits; in the third epoch rank 1 kills itself or raises, as a file says; once only."
+    "Digits; in the third epoch rank 1 kills itself, raises or fails, as a file says; once only."
     made, calls = digits(), iter(range(10**6))
 
     def loss(outputs, targets):
         if os.environ.get("RANK") == "1" and next(calls) == 80:
-            for word in ("kill", "raise"):
+            for word in ("kill", "raise", "fail"):
                 if Path(word).exists():
                     Path(word).unlink()
                     if word == "raise":
                         raise BadData("a row is broken", where="row 7")
+                    if word == "fail":
+                        raise ZeroDivisionError("nobody thought of this")
                     os.kill(os.getpid(), signal.SIGKILL)
         return made.loss(outputs, targets)
 
@@ -148,3 +150,7 @@ def test_what_a_rank_raises_is_shown_with_its_number(folder: Path, cluster: str)
     done = train(folder, "--on", "ray", address=cluster)
     assert done.returncode == 1
     assert "error: a row is broken (rank 1; row 7)" in done.stderr
+    (folder / "fail").touch()
+    done = train(folder, "--on", "ray", cache="other", address=cluster)
+    assert done.returncode == 1 and "in loss" in done.stderr, "the stack is missing"
+    assert "error: rank 1 of 2 failed" in done.stderr and "why: ZeroDivisionError: nobody thought" in done.stderr

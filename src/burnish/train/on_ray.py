@@ -29,6 +29,7 @@ It travels to the workers, so it must be a function of a module that they have, 
 """
 
 _LOOK_S = 0.3
+_UNFORESEEN = 2
 _START_S = 300
 """How long workers may take to start; on a busy machine the import of torch alone takes a minute."""
 
@@ -81,6 +82,8 @@ def _fit(work: Callable[..., str], devices: int, cores: int, gpus: bool, restart
                 told.take(message)
         told.close()
     if isinstance(run.error, WorkerGroupError):
+        if all(_rest(error) == _UNFORESEEN for error in run.error.worker_failures.values()):
+            progress.say(str(run.error))  # with the stack, which nothing else shows
         raise _first(run.error.worker_failures, devices, restarts) from None
     if run.error is not None:
         raise ServiceError("Ray Train could not start the ranks", why=_last_line(run.error)) from run.error
@@ -145,7 +148,7 @@ def _first(failures: Mapping[int, Exception], devices: int, restarts: int) -> Bu
 
 def _rest(error: Exception) -> int:
     """Orders errors: first what Ray saw of a worker, then what was raised on purpose, then the rest."""
-    return 0 if _died(error) else 1 if isinstance(error, BurnishError) else 2
+    return 0 if _died(error) else 1 if isinstance(error, BurnishError) else _UNFORESEEN
 
 
 def _died(error: Exception) -> bool:
