@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,13 +90,20 @@ def environment() -> dict[str, str]:
     return kept | TOKEN | {"PYTHONPATH": str(Path(burnish.__file__).parents[1])}
 
 
-def train(folder: Path, *more: str, cache: str = "cache", address: str = "") -> subprocess.CompletedProcess[str]:
+def command(*more: str) -> list[str]:
     """`burnish train` on two ranks."""
+    return [sys.executable, "-m", "burnish", "train", "recipe.yaml", "--devices", "2", "--set", "threads=1", *more]
+
+
+def places(folder: Path, cache: str, address: str) -> dict[str, Any]:
     chosen = {"BURNISH_CACHE": str(folder / cache)} | ({"RAY_ADDRESS": address} if address else {})
+    return {"cwd": folder, "env": environment() | chosen}
+
+
+def train(folder: Path, *more: str, cache: str = "cache", address: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "burnish", "train", "recipe.yaml", "--devices", "2", "--set", "threads=1", *more],
-        cwd=folder,
-        env=environment() | chosen,
+        command(*more),
+        **places(folder, cache, address),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -154,3 +164,19 @@ def test_what_a_rank_raises_is_shown_with_its_number(folder: Path, cluster: str)
     done = train(folder, "--on", "ray", cache="other", address=cluster)
     assert done.returncode == 1 and "in loss" in done.stderr, "the stack is missing"
     assert "error: rank 1 of 2 failed" in done.stderr and "why: ZeroDivisionError: nobody thought" in done.stderr
+
+
+def test_ctrl_c_ends_the_training_and_the_same_command_goes_on(folder: Path, cluster: str) -> None:
+    (folder / "recipe.yaml").write_text(RECIPE.replace("epochs: 3", "epochs: 40"))
+    log = folder / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command("--on", "ray"), **places(folder, "cache", cluster), stderr=stream)
+    end = time.monotonic() + PATIENCE_S
+    while not any((folder / "cache").rglob("fit")):  # the first checkpoint
+        assert process.poll() is None and time.monotonic() < end, log.read_text()[-4000:]
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE_S) == 130, log.read_text()[-4000:]
+    assert "run the same command again to resume" in log.read_text()
+    done = train(folder, "--on", "ray", address=cluster)
+    assert done.returncode == 0 and "resumed after epoch" in done.stderr

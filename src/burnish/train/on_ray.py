@@ -6,13 +6,14 @@ Ray Train is imported here and nowhere else. Each rank is a worker of it, which 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from burnish.core.errors import BurnishError, MissingExtra, RecipeError, ServiceError, TrainingFailed
 from burnish.core.machine import fingerprint
@@ -53,17 +54,19 @@ def launch(work: Work, *, devices: int, restarts: int, device: Device, threads: 
 
 
 def _fit(work: Callable[..., str], devices: int, cores: int, gpus: bool, restarts: int, progress: Progress) -> str:
-    """Run Ray Train in a thread beside this one, which shows how far rank 0 is and takes a Ctrl-C."""
+    """Run Ray Train, beside a thread that shows how far rank 0 is."""
     try:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
+        from ray.exceptions import RayError
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
         from ray.train.torch import TorchConfig, TorchTrainer
     except ImportError as error:
         raise MissingExtra("Ray Train is not whole", why=str(error), help="pip install 'burnish[ray]'") from None
 
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_START_S))
-    box, told = Mailbox(), Receiver(progress)
+    box = Mailbox()
     environment = {name: value for name, value in os.environ.items() if name.startswith(("BURNISH_", "XDG_"))}
-    with tempfile.TemporaryDirectory(prefix="burnish-ray-") as folder:
+    handler = signal.getsignal(signal.SIGINT)
+    with tempfile.TemporaryDirectory(prefix="burnish-ray-") as folder, _shown(box, progress):
         trainer = TorchTrainer(
             partial(work, box=box, folder=str(Path.cwd()), environment=environment),
             torch_config=TorchConfig(
@@ -74,39 +77,42 @@ def _fit(work: Callable[..., str], devices: int, cores: int, gpus: bool, restart
             ),
             run_config=RunConfig(storage_path=folder, failure_config=FailureConfig(max_failures=restarts)),
         )
-        run = _Run(trainer)
-        run.start()
-        while run.is_alive():
-            run.join(_LOOK_S)
-            for message in box.take():
-                told.take(message)
-        told.close()
-    if isinstance(run.error, WorkerGroupError):
-        if all(_rest(error) == _UNFORESEEN for error in run.error.worker_failures.values()):
-            progress.say(str(run.error))  # with the stack, which nothing else shows
-        raise _first(run.error.worker_failures, devices, restarts) from None
-    if run.error is not None:
-        raise ServiceError("Ray Train could not start the ranks", why=_last_line(run.error)) from run.error
-    return run.text
-
-
-class _Run(threading.Thread):
-    """`trainer.fit`, which waits until all is done; then `text` is what rank 0 returned, or `error` is there."""
-
-    def __init__(self, trainer: Any) -> None:
-        super().__init__(daemon=True)
-        self._trainer = trainer
-        self.text = ""
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        from ray.exceptions import RayError
-        from ray.train import TrainingFailedError
-
         try:
-            self.text = self._trainer.fit().return_value
+            text: str = trainer.fit().return_value
+        except WorkerGroupError as error:
+            if all(_rest(failure) == _UNFORESEEN for failure in error.worker_failures.values()):
+                progress.say(str(error))  # with the stack, which nothing else shows
+            raise _first(error.worker_failures, devices, restarts) from None
         except (TrainingFailedError, RayError) as error:
-            self.error = error
+            raise ServiceError("Ray Train could not run the ranks", why=_last_line(error)) from error
+        except SystemExit:  # Ray Train takes Ctrl-C, ends the ranks, and leaves so
+            raise KeyboardInterrupt from None
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    return text
+
+
+@contextlib.contextmanager
+def _shown(box: Mailbox, progress: Progress) -> Iterator[None]:
+    """Repeat what comes, in a thread, for the length of the block."""
+    told, ended = Receiver(progress), threading.Event()
+
+    def look() -> None:
+        last = False
+        while not last:
+            last = ended.wait(_LOOK_S)
+            with contextlib.suppress(ServiceError):  # what goes on beside this will say so
+                for message in box.take():
+                    told.take(message)
+        told.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _on_worker(*, work: Work, threads: int, box: Mailbox, folder: str, environment: Mapping[str, str]) -> str:
