@@ -27,7 +27,7 @@ from burnish.train.guard import check_weights
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision
-from burnish.train.ranks import current_ranks
+from burnish.train.ranks import Ranks
 from burnish.train.refusals import refuse_call, refuse_forward, refuse_on_ranks
 from burnish.train.result import FitResult
 from burnish.train.samples import Samples
@@ -55,6 +55,7 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress,
     label: str = "fit",
+    ranks: Ranks | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FitResult:
     """Train `module` in place, on the device that the settings name; afterwards it is where it was.
@@ -64,8 +65,8 @@ def fit(
     same run (same settings, seed, data and starting weights) that run goes on. A thread of its own writes it while the
     training goes on; it is whole when this returns or raises. `samples` must be there when the
     settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
-    train the first batches of the last epoch. Within `ranks.joined` all ranks call this with the same arguments and
-    train together; the checkpoint belongs to the first one. `clock` gives seconds.
+    train the first batches of the last epoch. All of `ranks` call this with the same arguments and train together; the
+    checkpoint belongs to the first one. Without `ranks` this process trains alone. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
     trainable, `BadData` without rows, `RecipeError` on patience without a score, `OutputError` when a checkpoint could
@@ -75,7 +76,7 @@ def fit(
     refuse_call(split, settings, chosen, scored=score is not None)
     began = clock()
     device = choose_device(settings.device)
-    ranks = current_ranks()
+    ranks = ranks or Ranks()
     refuse_forward(module, settings, world=ranks.world, device=device)
     key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
     kept = Kept(checkpoint=checkpoint, key=key)
@@ -100,7 +101,7 @@ def fit(
         with chosen.unseen():
             precision = agreed(choose_precision(settings.precision, device, enough), ranks)
         if ranks.world > 1:
-            refuse_on_ranks(chosen, precision)
+            refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
             progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
@@ -22,7 +23,7 @@ from burnish.train.memory import ModelSize, StateBytes, model_size
 from burnish.train.optimizer import acts_by_element
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
-from burnish.train.strategy import Strategy, twin
+from burnish.train.strategy import Strategy, strategy_called, twin
 
 WHOLE = ("single", "ddp", "zero1")
 """Strategies that leave matrices whole, for optimizers whose step of one element depends on others."""
@@ -42,9 +43,9 @@ class Plan(Noun):
 
 
 def plans(size: ModelSize, *, devices: int, activations: float | None) -> list[Plan]:
-    """Every strategy that so many devices can run, the least sharding first."""
+    """Every strategy that so many devices can run, the least sharding first; not those of an extra."""
     found: list[Strategy] = [STRATEGIES.get(name)() for name in STRATEGIES.names()]
-    fitting = [item for item in found if (item.name == "single") == (devices == 1)]
+    fitting = [item for item in found if not item.extra and (item.name == "single") == (devices == 1)]
     return [
         Plan(strategy=item.name, state=item.predict(size, devices), activations=activations)
         for item in sorted(fitting, key=lambda item: item.sharding)
@@ -61,7 +62,8 @@ def choose_strategy(
 ) -> tuple[Strategy, str]:
     """The strategy of the settings, and why; `auto` is the least sharding that fits into the memory of every rank.
 
-    Raises `RecipeError` when several ranks would train without knowing of each other.
+    Raises `RecipeError` when several ranks would train without knowing of each other or there are none to divide
+    among, `MissingExtra` where the strategy needs a package that is not there.
     """
     name, reason = settings.strategy, f"{settings.strategy}: asked for"
     if name == "auto" and ranks.world == 1:
@@ -73,11 +75,19 @@ def choose_strategy(
         chosen, reason = automatic(size, settings.optimizer, ranks.world, room_bytes=room, activations=kept)
         name = ranks.text(chosen)
     if name == "single" and ranks.world > 1:
+        refuse_single()
+    if name != "single" and not dist.is_initialized():
         raise RecipeError(
-            "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+            f"the strategy {name} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
         )
-    made: Strategy = STRATEGIES.get(name)()
-    return made, reason
+    return strategy_called(name), reason
+
+
+def refuse_single() -> None:
+    """Raises `RecipeError`: ranks would train without knowing of each other."""
+    raise RecipeError(
+        "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+    )
 
 
 def automatic(

@@ -18,7 +18,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
@@ -40,6 +40,8 @@ from burnish.train.settings import FitSettings
 
 class Quantize(Pass):
     """Round weights and activations to INT8, calibrated or trained."""
+
+    unseen: ClassVar[dict[str, Any]] = {"recover": {"strategy": True}}
 
     method: Literal["ptq", "qat", "best"] = "best"
     scheme: fake_quant.Scheme = Field(default_factory=fake_quant.Scheme)
@@ -64,6 +66,10 @@ class Quantize(Pass):
     def files(self) -> tuple[Path, ...]:
         """The recovery's file of weights."""
         return self.recover.files
+
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """See `Pass.trainings`."""
+        return (self.recover.fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -128,8 +134,9 @@ class Quantize(Pass):
     def _trained(self, calibrated: Rounded, variant: Variant, context: Context, notes: dict[str, Any]) -> Rounded:
         """Train the rounding; unless the method is `qat`, the calibrated one stays when it scores higher."""
         module = copy.deepcopy(calibrated.module)
-        teacher = context.teacher if context.teacher is not None else variant.module
-        notes["recovery"] = recover(module, _trainable(context), self.recover, label="train int8", teacher=teacher)
+        rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
+        teacher = variant if context.teacher is None else None
+        notes["recovery"] = recover(rounded, _trainable(context), self.recover, label="train int8", teacher=teacher)
         trained = Rounded(module, context.score(module), calibrated.float_layers)
         notes["qat score"] = round(trained.score, 5)
         kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated
