@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from burnish.cli.plan import plan
 from burnish.core.errors import RecipeError, UnknownName
 from burnish.core.progress import Silent
+from burnish.model.variant import Variant
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.fit import Fit
 from burnish.train import planner
@@ -165,7 +166,7 @@ def test_another_optimizer_s_rate_is_not_taken_for_adamw_s():
         Fit(optimizer="auto")(tiny.trained(), context)
     assert "sgd" in caught.value.why
     with pytest.raises(RecipeError, match="AdamW"):
-        recover(tiny.workload().build(), context, Recover(optimizer="auto"), label="r")
+        recover(Variant(module=tiny.workload().build()), context, Recover(optimizer="auto"), label="r")
     settings = Recover(optimizer="auto", learning_rate=1e-3).fit_settings(context.fit)
     assert (settings.optimizer, settings.learning_rate) == ("auto", 1e-3)
     assert Recover().fit_settings(context.fit).optimizer == "sgd"
