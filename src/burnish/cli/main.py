@@ -115,7 +115,7 @@ def optimize(
       burnish optimize recipe.yaml --set prune.macs=0.3 --dry-run
       burnish optimize my_package.models:workload --out runs/mine
       burnish optimize digits --devices 2 --set prune.recover.strategy=zero1
-      burnish optimize model.onnx --data rows.npz
+      burnish optimize model.onnx --data rows.parquet
     """
     from burnish.cli.optimize import optimize as body
 

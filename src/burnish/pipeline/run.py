@@ -29,7 +29,8 @@ from burnish.passes.base import Context
 from burnish.pipeline.account import commit, layer_rows
 from burnish.pipeline.cache import VariantCache, cache_root
 from burnish.pipeline.deliver import deliver
-from burnish.pipeline.finals import Finalist, Finals
+from burnish.pipeline.finalist import Finalist
+from burnish.pipeline.finals import Finals
 from burnish.pipeline.front import mark
 from burnish.pipeline.keys import stage_key, start_key
 from burnish.pipeline.preflight import check_latency, check_model, check_quality, check_trainings

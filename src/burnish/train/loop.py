@@ -17,6 +17,7 @@ from torch import nn
 from burnish.core.files import digest
 from burnish.core.progress import Progress
 from burnish.data.split import Split
+from burnish.train.advisor import Kept, resolve
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
@@ -76,7 +77,12 @@ def fit(
     began = clock()
     device = choose_device(settings.device)
     ranks = ranks or Ranks()
-    refuse_forward(module, settings)
+    refuse_forward(module, settings, world=ranks.world, device=device)
+    key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
+    kept = Kept(checkpoint=checkpoint, key=key)
+    settings, why = resolve(settings, module, split, ranks=ranks, device=device, kept=kept)
+    if why:
+        progress.say(f"optimizer {why}")
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
@@ -90,7 +96,6 @@ def fit(
         progress.task(label, total) as bar,
         contextlib.ExitStack() as ending,
     ):
-        key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
         with chosen.unseen():
@@ -116,7 +121,7 @@ def fit(
             total=total,
             cycle=round(settings.t_0 * per_epoch),
         )
-        key = digest(key, precision.name)
+        key = digest(key, precision.name, settings.optimizer)
         before = run.resume(checkpoint, key, progress) if checkpoint else 0.0
         done = min(total, len(run.history) * per_epoch + len(run.losses))
         bar.advance(done)
@@ -172,6 +177,9 @@ def fit(
         stopped=stopped,
         skipped_steps=run.skipped,
         wait_share=watch.share(),
+        compiled=watch.first_step() if settings.compile else "",
+        optimizer=settings.optimizer,
+        optimizer_reason=why,
         strategy=strategy.name,
         ranks=ranks.world,
         predicted=predicted,

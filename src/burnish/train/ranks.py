@@ -1,8 +1,8 @@
 """The ranks of a training run: one process each, started by torchrun or by what acts like it.
 
-The contract is torchrun's environment (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so Slurm, Kubernetes
-and Ray Train start the same command. Tensors travel by NCCL between GPUs and by gloo between processors; texts and
-decisions always by gloo, as bytes: nothing is pickled.
+The contract is torchrun's environment (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so Slurm and Kubernetes
+start the same command; Ray Train joins the ranks itself. Tensors travel by NCCL between GPUs and by gloo between
+processors; texts and decisions always by gloo, as bytes: nothing is pickled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from burnish.core.errors import TrainingFailed, Unsupported
 from burnish.train.device import Device, choose_device
 
-_PATIENCE = datetime.timedelta(minutes=10)
+PATIENCE = datetime.timedelta(minutes=10)
 """How long a rank waits for another one that neither answers nor dies."""
 
 _STOPPED_S = 20.0
@@ -109,6 +109,9 @@ def joined(device: Device = "auto") -> Iterator[Ranks]:
     On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few, and
     `TrainingFailed` when another rank is gone.
     """
+    if dist.is_available() and dist.is_initialized():  # Ray Train joined them already, and will leave them
+        yield current_ranks()
+        return
     if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
         yield Ranks()
         return
@@ -122,7 +125,7 @@ def joined(device: Device = "auto") -> Iterator[Ranks]:
             )
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=_PATIENCE)
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield current_ranks()
     except RuntimeError as error:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from burnish.core.errors import BadData, GateFailed, Unsupported
 from burnish.core.evidence import Change, Coverage, Skip
-from burnish.core.noun import Field
+from burnish.core.noun import Field, model_validator
 from burnish.model import fake_quant
 from burnish.model.onnx_graph import OnnxGraph, refuse_graph
 from burnish.model.variant import Variant
@@ -34,6 +34,7 @@ from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
 from burnish.passes.quantization.fallback import Fallback, Rounded
 from burnish.train.device import choose_device
+from burnish.train.refusals import refuse_with_rounding
 from burnish.train.settings import FitSettings
 
 
@@ -49,6 +50,12 @@ class Quantize(Pass):
     max_float_layers: int = Field(default=8, ge=0, description="most layers that may go back to floating point")
     min_coverage: float = Field(default=0.5, ge=0, le=1, description="least share of operators and bytes in INT8")
     recover: Recover = Field(default_factory=lambda: Recover(epochs=1.0), description="training with the rounding")
+
+    @model_validator(mode="after")
+    def _plain(self) -> Quantize:
+        if self.method != "ptq":
+            refuse_with_rounding(self.recover.fit_settings(FitSettings()))
+        return self
 
     @property
     def measures(self) -> bool:
