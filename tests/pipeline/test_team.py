@@ -32,6 +32,8 @@ WORKER = Path(__file__).with_name("team_worker.py")
         (Step(name="fit", settings={"precision": "fp16"}), "passes.0 (fit): precision", "fp16"),
         (Step(name="fit", settings={"strategy": "single"}), "passes.0 (fit): strategy", "one rank"),
         (Step(name="fit", settings={"strategy": "zero3", "optimizer": "muon"}), "passes.0 (fit): strategy", "muon"),
+        (Step(name="fit", settings={"compile": True}), "passes.0 (fit): compile", "compiled"),
+        (Step(name="distill", settings={"strategy": "single"}), "passes.0 (distill): strategy", "one rank"),
     ],
 )
 def test_what_several_ranks_cannot_train_is_said_before_anything_is(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from burnish.backends.backend import Backend
 from burnish.core.budget import Budget
-from burnish.core.errors import RecipeError, Unsupported
+from burnish.core.errors import MissingExtra, RecipeError, Unsupported
 from burnish.core.measurement import LatencyProfile
 from burnish.core.signature import Signature, TensorSpec
 from burnish.measure.latency import Candidate, compare
@@ -54,13 +54,13 @@ def check_quality(budget: Budget, metric: Metric) -> None:
 def check_trainings(steps: Sequence[str], passes: Sequence[Pass], base: FitSettings) -> None:
     """Refuse what several ranks cannot train, before anything is.
 
-    Raises `Unsupported` or `RecipeError` naming the pass.
+    Raises `Unsupported`, `RecipeError` or `MissingExtra` naming the pass.
     """
     for index, (name, pass_) in enumerate(zip(steps, passes, strict=True)):
         for settings in pass_.trainings(base):
             try:
                 refuse_settings_on_ranks(settings)
-            except (Unsupported, RecipeError) as error:
+            except (MissingExtra, RecipeError, Unsupported) as error:
                 error.where = f"passes.{index} ({name}): {error.where}"
                 raise
 

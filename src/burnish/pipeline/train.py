@@ -32,10 +32,16 @@ def train(recipe: Recipe, workload: Workload, *, strategy: str, ranks: Ranks, pr
         raise RecipeError(f"rank {ranks.rank} has other rows, weights or code than rank 0", help="give all the same")
     if ranks.text("cached" if key in run.cache else ""):
         return None
+    if strategy not in ("auto", "single") and ranks.world == 1:
+        raise RecipeError(
+            f"the strategy {strategy} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
+        )
     torch.manual_seed(recipe.seed)
     fit = context.fit.model_copy(update={"strategy": strategy})
-    told = replace(context, fit=fit, scratch=run.cache.scratch(key), ranks=ranks)
-    outcome = run.passes[0](Variant(module=run.build()), told)
+    first = run.passes[0]
+    if strategy != "auto" and "strategy" in type(first).model_fields:
+        first = first.model_copy(update={"strategy": strategy})
+    outcome = first(Variant(module=run.build()), replace(context, fit=fit, scratch=run.cache.scratch(key), ranks=ranks))
     if ranks.first:
         run.cache.store(key, outcome, float(outcome.notes.get("seconds", 0.0)))
     return outcome

@@ -14,6 +14,7 @@ from burnish.train.optimizer import refuse_divided
 from burnish.train.planner import WHOLE, refuse_single
 from burnish.train.samples import Samples
 from burnish.train.settings import AUTO, FitSettings
+from burnish.train.strategy import strategy_called
 
 
 def refuse_call(split: Split, settings: FitSettings, samples: Samples, *, scored: bool) -> None:
@@ -42,10 +43,15 @@ def refuse_on_ranks(*, weighted: bool, precision: str) -> None:
 
 
 def refuse_settings_on_ranks(settings: FitSettings) -> None:
-    """Raises `Unsupported` or `RecipeError` on what several ranks cannot train, as far as the settings tell."""
+    """Raises `Unsupported` or `RecipeError` on what several ranks cannot train, as far as the settings tell.
+
+    `MissingExtra` where the strategy needs a package that is not there.
+    """
     refuse_on_ranks(weighted=bool(settings.weighting), precision=settings.precision)
     if settings.strategy == "single":
         refuse_single()
+    if settings.strategy != "auto":
+        strategy_called(settings.strategy)
     if settings.strategy not in ("auto", *WHOLE) and settings.optimizer != AUTO:
         refuse_divided(settings.optimizer)
     refuse_compiled_ranks(settings)
