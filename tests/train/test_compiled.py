@@ -137,8 +137,7 @@ def test_recoveries_with_a_teacher_are_compiled_one_after_the_other(traced):
     context = tiny.context(teacher=tiny.trained().module)
     notes = []
     for fast in (True, False, True):
-        module = tiny.trained().copy().module
-        notes.append(recover(module, context, Recover(epochs=0.5, compile=fast), label="r"))
+        notes.append(recover(tiny.trained().copy(), context, Recover(epochs=0.5, compile=fast), label="r"))
     assert len(traced) == 2
     assert ["compiled" in found for found in notes] == [True, False, True]
     assert notes[0]["scores"] == notes[1]["scores"] == notes[2]["scores"]
