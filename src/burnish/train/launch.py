@@ -24,6 +24,8 @@ def launch(arguments: Sequence[str], *, devices: int, restarts: int = 0) -> None
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # A store for every start: in a shared one gloo finds the addresses of ranks that are gone, and cannot connect.
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what they say is said below
     config = LaunchConfig(
         min_nodes=1,
