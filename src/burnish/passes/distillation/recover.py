@@ -122,7 +122,7 @@ def recover(
             settings=chosen,
             seed=context.seed,
             score=context.score,
-            samples=Samples(weighting=weighting, difficulty=difficulty),
+            samples=Samples(weighting=weighting, difficulty=difficulty, every=guide is not None),
             checkpoint=None if context.scratch is None else context.scratch / _file_name(label),
             progress=context.progress,
             label=label,

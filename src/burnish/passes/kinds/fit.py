@@ -105,6 +105,8 @@ class Fit(Pass):
             "device": result.device,
             "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
+        if weighting is not None and weighting.found:
+            notes["weighting"] = weighting.found
         if result.skipped_steps:
             notes["skipped steps"] = result.skipped_steps
         if context.by_class is not None:
