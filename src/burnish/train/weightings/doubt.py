@@ -2,11 +2,11 @@
 
 Before the training, trees and a softmax regression on cheap features of the inputs guess every row's label out of fold,
 and confident learning gives the probability that it is right (`burnish data check` shows the same rows). Rows that are
-likelier wrong than right are not drawn, but at least half of each class; an epoch keeps its number of steps. Where
-recovery has a teacher they are drawn, and their label hardly counts. Where 5 % of the labels or fewer are doubted,
-which clean labels of hard rows are as well, all rows count the same. Needs class numbers that the classifier can
-guess (60 % of them), else it is refused. Costs a few seconds per 10,000 rows, whatever the model is, and no step.
-Hard rows are doubted, too: not for a long tail.
+likelier wrong than right are not drawn, but at least half of each class is; an epoch keeps its number of steps. Where
+recovery has a teacher they are drawn, and their label hardly counts. Where at most 5 % of the labels are doubted, or
+the doubts are not sure ones (hard rows, classes that overlap), all rows count the same. Needs class numbers that the
+classifier can guess (60 % of them), else it is refused. Costs some seconds per 10,000 rows, whatever the model is, and
+no step. Hard rows are doubted, too: not for a long tail.
 Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (JAIR 2021).
 """
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.core.errors import RecipeError
-from burnish.data.samples.doubt import Doubt as Found
 from burnish.data.samples.doubt import doubt_labels
 from burnish.data.samples.features import features
 from burnish.data.split import Split
@@ -44,7 +43,8 @@ class Doubt(Weighting):
             )
         stays = ~_left_out(split.targets, looked.issues.right) if looked.noisy else np.ones(len(split), bool)
         self.kept = self._stays = torch.from_numpy(stays)
-        self.found = _told(looked, int((~stays).sum()), len(split))
+        out = int((~stays).sum())
+        self.found = f"{looked.told}: {f'{out:,} rows are left out' if out else 'all rows count the same'}"
 
     def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:
         """1, or 0 for rows that are left out."""
@@ -67,13 +67,6 @@ def _left_out(targets: NDArray[np.generic], right: NDArray[np.float64]) -> NDArr
     medians = np.array([np.median(right[labels == label]) for label in range(int(labels.max()) + 1)])
     out: NDArray[np.bool_] = right < np.minimum(0.5, medians)[labels]
     return out
-
-
-def _told(looked: Found, left_out: int, count: int) -> str:
-    share = f"{looked.share:.1%} of {count:,} labels are doubtful"
-    if not left_out:
-        return f"{share}, no more than hard rows can be: all rows count the same"
-    return f"{share}: {left_out:,} rows are left out"
 
 
 PART = Doubt
