@@ -14,7 +14,7 @@ from torch import nn
 
 from burnish.core.errors import RecipeError
 from burnish.data.order import batches as order_of
-from burnish.data.order import mix_seed
+from burnish.data.order import mix_seed, num_batches
 from burnish.data.prefetch import ahead
 from burnish.data.split import Batch, Split
 from burnish.model.variant import predict
@@ -73,20 +73,23 @@ class Samples:
             self.weighting.load(before)
 
     def _order(self, split: Split, settings: FitSettings, seed: int, epoch: int) -> list[NDArray[np.integer]]:
-        """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches."""
+        """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches.
+
+        Without a curriculum an epoch goes on where the one before ended, so all rows come equally often.
+        """
         ranks, kept = self._ranks(settings, split, seed), self._kept()
         ranks = ranks if kept is None else ranks[kept[ranks]]
         allowed = ranks[: _allowed(settings, len(ranks), epoch)] if settings.curriculum else ranks
-        lengths, wanted = (
-            None if split.lengths is None else split.lengths[allowed],
-            split.num_batches(settings.batch_size),
-        )
+        lengths = None if split.lengths is None else split.lengths[allowed]
+        wanted, each = split.num_batches(settings.batch_size), num_batches(len(allowed), settings.batch_size)
+        first, skip = (epoch, 0) if settings.curriculum else divmod(epoch * wanted, each)
         batches: list[NDArray[np.integer]] = []
-        while len(batches) < wanted:
-            again = mix_seed(seed, epoch, len(batches)) if batches else epoch
+        again = first
+        while len(batches) < skip + wanted:
             order = order_of(len(allowed), settings.batch_size, seed=seed, epoch=again, lengths=lengths)
             batches += [allowed[rows] for rows in order]
-        return batches[:wanted]
+            again = mix_seed(seed, epoch, len(batches)) if settings.curriculum else again + 1
+        return batches[skip : skip + wanted]
 
     def _kept(self) -> NDArray[np.bool_] | None:
         """Rows that are drawn at all; None for all of them."""

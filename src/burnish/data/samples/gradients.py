@@ -41,7 +41,7 @@ def _histograms(pixels: NDArray[np.generic]) -> Floats:
     around = np.mean([energy[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
     floor = 0.01 * around.mean((1, 2), keepdims=True) + 1e-6
     scaled = np.minimum(found / np.sqrt(around + floor)[..., None], _CEILING)
-    flat: Floats = scaled.reshape(len(pixels), -1).astype(np.float32)
+    flat: Floats = scaled.reshape(len(pixels), rows * columns * _DIRECTIONS).astype(np.float32)
     return flat
 
 
