@@ -138,6 +138,7 @@ def recover(
         "precision": result.precision_reason,
         "device": result.device,
         "waiting for rows": f"{result.wait_share:.1%} of the training time",
+        **({"weighting": weighting.found} if weighting is not None and weighting.found else {}),
     }
 
 
