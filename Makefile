@@ -9,14 +9,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # whose protobuf and NumPy they would change.
 export BURNISH_TRITON_VENV ?= $(CURDIR)/$(VENV)/triton
 RAY ?= $(VENV)/ray
+COMMA := ,
+DEEPSPEED ?= $(VENV)/deepspeed
 
-.PHONY: help setup demo test test-all test-ray lint format docs clean
+.PHONY: help setup demo test test-all test-ray test-deepspeed lint format docs clean
 
 help:
 	@echo "make demo      train, prune, quantize, compile and report on a real data set (minutes)"
 	@echo "make test      lint, types and tests (under 15 minutes on 2 cores)"
 	@echo "make test-all  the same and the long checks"
-	@echo "make test-ray  the service on a local Ray, which is installed beside the rest"
+	@echo "make test-ray  the service and training on a local Ray, which is installed beside the rest"
+	@echo "make test-deepspeed  the strategy deepspeed, likewise"
 	@echo "make docs      write docs/reference anew"
 	@echo "make lint      ruff and mypy only"
 
@@ -52,16 +55,27 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -q
 
-# An environment that sees everything of the main one, and has Ray.
-$(RAY)/.ready: $(READY)
-	$(BIN)/python -m venv $(RAY)
+# Environments that see everything of the main one, and have Ray or DeepSpeed.
+define beside
+	$(BIN)/python -m venv $(1)
 	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
-	  > $$($(RAY)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/burnish.pth
-	$(RAY)/bin/pip install --quiet "ray[serve]>=2.60,<3"
+	  > $$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/burnish.pth
+	$(1)/bin/pip install --quiet $(2)
+endef
+
+$(RAY)/.ready: $(READY)
+	$(call beside,$(RAY),"ray[serve$(COMMA)train]>=2.60$(COMMA)<3")
+	@touch $@
+
+$(DEEPSPEED)/.ready: $(READY)
+	$(call beside,$(DEEPSPEED),"deepspeed>=0.19.8")
 	@touch $@
 
 test-ray: $(RAY)/.ready
-	$(RAY)/bin/python -m pytest -q tests/serve/test_on_ray.py
+	$(RAY)/bin/python -m pytest -q tests/serve/test_on_ray.py tests/train/test_on_ray.py
+
+test-deepspeed: $(DEEPSPEED)/.ready
+	$(DEEPSPEED)/bin/python -m pytest -q tests/train/test_strategies.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

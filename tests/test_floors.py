@@ -29,6 +29,7 @@ TOP = len(FLOORS) - 1
 
 WRAPPERS = {  # a name with a slash at its end is a room of its own
     "PIL": "data/images.py",
+    "deepspeed": "train/deepspeed_engine.py",
     "google.protobuf": "serve/grpc/schema.py",
     "google.protobuf.message": "backends/onnx_file.py serve/grpc/schema.py",
     "grpc": "serve/grpc/server.py",
@@ -44,7 +45,10 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "pyarrow": "data/tables/",
     "prometheus_client": "serve/metrics/",
     "pydantic": "core/noun.py",
-    "ray": "serve/on_ray.py",
+    "ray": "core/ray_cluster.py",
+    "ray.exceptions": "core/ray_cluster.py train/on_ray.py",
+    "ray.serve": "serve/on_ray.py",
+    "ray.train": "train/on_ray.py",
     "rich": "cli/console.py",
     "safetensors": "model/weights.py",
     "sklearn": "data/samples/classifier.py workloads/kinds/digits.py",

@@ -25,9 +25,9 @@ def test_an_unknown_form_is_named(tmp_path: Path):
 
 
 def test_serving_on_ray_without_ray_is_one_error_with_the_command(tmp_path: Path, monkeypatch):
-    from burnish.serve import on_ray
+    from burnish.core import ray_cluster
 
-    monkeypatch.setattr(on_ray, "find_spec", lambda name: None)
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     result = CliRunner().invoke(app, ["serve", str(tmp_path), "--on", "ray"])
     assert result.exit_code == 1 and result.stderr == "error: Ray is not installed\nhelp: pip install 'burnish[ray]'\n"
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,19 @@ from burnish.model.weights import save_state
 from burnish.train.loop import FitResult, fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
-from burnish.train.ranks import Ranks, joined
+from burnish.train.ranks import Ranks, current_ranks, joined
 from burnish.train.settings import FitSettings
 
 OBJECTIVE = task(cross_entropy())
 SETTINGS = FitSettings(
     epochs=2, batch_size=14, learning_rate=1e-2, precision="fp32", device="cpu", schedule="constant", warmup=0.0
 )
+MANY = tuple(
+    name
+    for name in STRATEGIES.names()
+    if name != "single" and not (name == "deepspeed" and find_spec("deepspeed") is None)
+)
+"""Strategies for several ranks that can run here: `make test-deepspeed` has them all."""
 RUNS = {
     "adamw": {"optimizer": "adamw"},
     "sgd": {"optimizer": "sgd", "accumulate": 2, "clip_norm": 0.05},
@@ -70,7 +77,7 @@ def split() -> Split:
 
 def train(module: nn.Module, changes: dict[str, object], data: Split | None = None, **more: object) -> FitResult:
     settings = SETTINGS.model_copy(update=changes)
-    given = {"objective": OBJECTIVE, "settings": settings, "seed": 1, "progress": Silent()}
+    given = {"objective": OBJECTIVE, "settings": settings, "seed": 1, "progress": Silent(), "ranks": current_ranks()}
     return fit(module, split() if data is None else data, **(given | more))
 
 
@@ -81,23 +88,32 @@ def gradients(strategy: str, ranks: Ranks, count: int) -> float:
     alone = net()
     OBJECTIVE(alone, split().batch(rows)).backward()
     work, called = made.wrap(net(), torch.device("cpu"))
+    made.optimizer(work, SETTINGS)
     mine = split().training_batch(rows, 0, seed=0, epoch=0, rank=ranks.rank, world=ranks.world)
     with made.exchange(called, last=True):
         (OBJECTIVE(called, mine) * (mine.share * ranks.world)).backward()
     found = dict(work.named_parameters())
     worst = 0.0
     for name, param in alone.named_parameters():
-        grad = found[name].grad
+        grad = found[name].grad if strategy != "deepspeed" else deepspeed_gradient(found[name])
         assert (param.grad is None) == (grad is None), name
         if param.grad is not None:
             worst = max(worst, float((made.whole(grad) - param.grad).abs().max()))
     return worst
 
 
+def deepspeed_gradient(param: torch.Tensor) -> torch.Tensor | None:
+    """It has taken the gradient away, and has zeros for a parameter without one."""
+    from deepspeed.utils import safe_get_full_grad
+
+    grad = safe_get_full_grad(param) if param.requires_grad else None
+    return grad if grad is not None and grad.any() else None
+
+
 def matrix(ranks: Ranks, folder: Path) -> dict[str, object]:
     """Gradients and whole runs under every strategy."""
     found: dict[str, object] = {"auto": train(net(), {}).strategy}
-    for strategy in sorted(set(STRATEGIES.names()) - ({"single"} if ranks.world > 1 else set())):
+    for strategy in sorted({"single", *MANY} - ({"single"} if ranks.world > 1 else set())):
         for count in (14, 5, 2):
             found[f"gradients {strategy} {count}"] = gradients(strategy, ranks, count)
         for name, changes in RUNS.items():

@@ -79,8 +79,9 @@ def main() -> None:
     with joined("cpu") as ranks:
         for name in names:
             case = CASES[name]()
-            for strategy in sorted(set(STRATEGIES.names()) - {"single"}):
-                worst, held = step(case, STRATEGIES.get(strategy)(), ranks)
+            made = {strategy: STRATEGIES.get(strategy)() for strategy in STRATEGIES.names() if strategy != "single"}
+            for strategy in (key for key, part in made.items() if not part.extra):
+                worst, held = step(case, made[strategy], ranks)
                 found[f"{name} {strategy}"] = {"gradients": worst, "bytes": held}
             found[f"{name} activations"] = activations(case, -(-case.settings.batch_size // ranks.world))
         if ranks.first:

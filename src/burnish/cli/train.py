@@ -1,22 +1,28 @@
-"""`burnish train`: the training of a recipe, on the ranks that torchrun started or on some that are started here."""
+"""`burnish train`: the training of a recipe, on ranks that torchrun started, or that start here or on a cluster."""
 
 from __future__ import annotations
 
 import os
 import sys
+from functools import partial
+from typing import Any
 
 import torch
 
 from burnish.cli.console import RichProgress
 from burnish.cli.optimize import prepare
-from burnish.core.errors import BurnishError, TrainingFailed
+from burnish.cli.ranks import on_a_rank, told_once
+from burnish.core.errors import UnknownName, did_you_mean
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress, Silent
 from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.train import train as train_recipe
 from burnish.train.launch import launch
 from burnish.train.ranks import Ranks, joined
+from burnish.train.strategy import strategy_called
 from burnish.workloads.workload import Workload
+
+_CLUSTERS = ("ray",)
 
 
 def train(
@@ -29,41 +35,70 @@ def train(
     strategy: str,
     devices: int,
     restarts: int,
+    on: str | None,
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
-    if devices > 1 and "WORLD_SIZE" not in os.environ:
-        prepare(target, data=data, overrides=overrides, seed=seed, device=device)  # so that a mistake is told once
+    given: dict[str, Any] = {"data": data, "overrides": overrides, "seed": seed, "device": device}
+    if strategy != "auto":
+        strategy_called(strategy)  # so that what it lacks is told once
+    if on is not None:
+        _launch_on(on, target, given, strategy, devices, restarts)
+        return
+    if devices > 1 and not on_a_rank():
+        prepare(target, **given)  # so that a mistake is told once
         launch(["-m", "burnish", *sys.argv[1:]], devices=devices, restarts=restarts)
         return
-    with joined("auto" if device is None else device) as ranks:  # type: ignore[arg-type]
-        try:
-            recipe, workload = prepare(target, data=data, overrides=overrides, seed=seed, device=device)
-            _train(recipe, workload, strategy, ranks)
-            if ranks.first:
-                print(f"next: burnish optimize {target}   # goes on from these weights")
-        except TrainingFailed:
-            if not ranks.first:  # all ranks know, one tells
-                raise SystemExit(1) from None
-            raise
-        except BurnishError as error:
-            if ranks.world > 1:
-                error.where = "; ".join(part for part in (f"rank {ranks.rank}", error.where) if part)
-            raise
+    with joined("auto" if device is None else device) as ranks, told_once(ranks):  # type: ignore[arg-type]
+        recipe, workload = prepare(target, **given, quiet=not ranks.first)
+        _use_threads(recipe, ranks)
+        with RichProgress() as progress:
+            text = _train(recipe, workload, strategy, ranks, progress)
+        if ranks.first:
+            print(f"{text}\n{_next(target)}")
 
 
-def _train(recipe: Recipe, workload: Workload, strategy: str, ranks: Ranks) -> None:
+def _launch_on(on: str, target: str, given: dict[str, Any], strategy: str, devices: int, restarts: int) -> None:
+    if on not in _CLUSTERS:
+        raise UnknownName(f"unknown engine {on!r}", where="--on", help=did_you_mean(on, _CLUSTERS))
+    from burnish.train.on_ray import launch as launch_on_ray
+
+    recipe, _ = prepare(target, **given)  # so that a mistake is told once
+    with RichProgress() as progress:
+        text = launch_on_ray(
+            partial(_on_rank, target=target, given=given, strategy=strategy),
+            devices=devices,
+            restarts=restarts,
+            device=recipe.device,
+            threads=recipe.threads or 0,
+            progress=progress,
+        )
+    print(f"{text}\n{_next(target)}")
+
+
+def _on_rank(progress: Progress, threads: int, *, target: str, given: dict[str, Any], strategy: str) -> str:
+    """What each rank on a cluster does."""
+    with joined() as ranks:
+        recipe, workload = prepare(target, **given)
+        torch.set_num_threads(threads)
+        return _train(recipe, workload, strategy, ranks, progress)
+
+
+def _use_threads(recipe: Recipe, ranks: Ranks) -> None:
     if ranks.world > 1:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(recipe.threads or max(1, fingerprint().cores // here))
-    if not ranks.first:
-        train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=Silent())
-        return
-    with RichProgress() as progress:
-        told: Progress = progress
-        outcome = train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=told)
+
+
+def _train(recipe: Recipe, workload: Workload, strategy: str, ranks: Ranks, progress: Progress) -> str:
+    """Train; what came out, in a line."""
+    told = progress if ranks.first else Silent()
+    outcome = train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=told)
     if outcome is None:
-        print(f"{workload.title}: trained already, in the cache")
-        return
+        return f"{workload.title}: trained already, in the cache"
     notes = outcome.notes
     best = notes["scores"][notes["best epoch"]] if notes["best epoch"] is not None else None
-    print(f"{workload.title}: {notes['epochs']:g} epochs in {notes['seconds']} s on {ranks.world} ranks, score {best}")
+    return f"{workload.title}: {notes['epochs']:g} epochs in {notes['seconds']} s on {ranks.world} ranks, score {best}"
+
+
+def _next(target: str) -> str:
+    return f"next: burnish optimize {target}   # goes on from these weights"

@@ -25,17 +25,20 @@ def train(
     strategy: Annotated[
         str, typer.Option(help="`burnish list strategies`; the least sharding that fits otherwise.")
     ] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Ranks to start on this machine.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Ranks to start, on this machine unless --on.")] = 1,
     restarts: Annotated[int, typer.Option(min=0, help="With --devices: how often to start anew.")] = 0,
+    on: Annotated[str | None, typer.Option(help="ray: ranks on a Ray cluster, or on a Ray of its own.")] = None,
 ) -> None:
     """Train as the recipe's first pass says, on one or many devices; `burnish optimize` then goes on from there.
 
-    Under torchrun this is one of its ranks; --devices starts ranks on this machine.
+    Under torchrun this is one of its ranks; --devices starts ranks on this machine,
+    with --on ray on a cluster.
 
     \b
     Examples:
       burnish train digits --devices 2
       torchrun --nproc-per-node 4 -m burnish train fashion-mnist --strategy zero2
+      RAY_ADDRESS=auto burnish train digits --devices 4 --on ray
     """
     from burnish.cli.train import train as body
 
@@ -48,6 +51,7 @@ def train(
         strategy=strategy,
         devices=devices,
         restarts=restarts,
+        on=on,
     )
 
 
@@ -57,12 +61,14 @@ def plan(
     ],
     devices: Annotated[int, typer.Option(min=1, help="Ranks that train together.")] = 1,
     memory: Annotated[str, typer.Option(help="Of one device: 24GiB.")] = "24GiB",
-    optimizer: Annotated[str | None, typer.Option(help="`burnish list optimizers`")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="`burnish list optimizers`, or auto; by default the workload's.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of a step on all devices together.")] = None,
     length: Annotated[int, typer.Option(min=1, help="Tokens of a row, for a config.json.")] = 2048,
     data: Annotated[str | None, typer.Option(help="Where a workload's data lie.")] = None,
 ) -> None:
-    """Predict what a training holds in memory under each strategy, and pick the least sharding that fits.
+    """Predict what a training holds in memory under each strategy; pick the least sharding and the optimizer that fit.
 
     Nothing is allocated: a config.json of ten billion parameters takes seconds. Activations are those of fp32.
 

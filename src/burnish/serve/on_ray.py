@@ -1,21 +1,20 @@
 """`burnish serve --on ray`: replicas of the service on a Ray cluster, with Ray Serve in front.
 
-Ray is imported here and nowhere else. It starts replicas, watches them, spreads requests over them and scales
+Ray Serve is imported here and nowhere else. It starts replicas, watches them, spreads requests over them and scales
 their number; inside each one Burnish's scheduler makes the batches.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from burnish.artifact.load import check_files, read_manifest
-from burnish.core.errors import MissingExtra, RecipeError, ServiceError
+from burnish.core.errors import RecipeError, ServiceError
+from burnish.core.ray_cluster import joined_cluster, need_ray
 from burnish.serve.keys import Keys
 from burnish.serve.learn import learn
 from burnish.serve.replica import Replica
@@ -35,8 +34,7 @@ def serve(paths: Sequence[Path], options: Options, replicas: Replicas, say: Call
     The environment's RAY_ADDRESS names a cluster; without it a Ray of its own starts on this machine. Raises
     `ArtifactError`, `MissingExtra`, `RecipeError`, `ServiceError`.
     """
-    if find_spec("ray") is None:
-        raise MissingExtra("Ray is not installed", help="pip install 'burnish[ray]'")
+    need_ray()
     models = {
         name: {version: folder.resolve() for version, folder in versions.items()}
         for name, versions in find_models(paths).items()
@@ -49,41 +47,19 @@ def serve(paths: Sequence[Path], options: Options, replicas: Replicas, say: Call
         say("measuring, to know when a replica is busy")
         settings = {"autoscaling_config": _autoscaling(models, options, replicas)}
 
-    import ray
-
-    _join(cores, replicas)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    try:
-        _start(options, say)
-        _deploy(models, options, keys, settings | {"ray_actor_options": {"num_cpus": cores}})
-        say("ready")
-        ended.wait()
-    finally:
-        _take_down()
-        ray.shutdown()
-
-
-def _join(cores: int, replicas: Replicas) -> None:
-    """Connect to the cluster that the environment names, or start one here."""
-    import ray
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False)
-        _fits(ray.cluster_resources().get("CPU", 0.0), cores, replicas)
-        return
-    try:
-        ray.init(log_to_driver=False)
-    except ConnectionError as error:
-        raise ServiceError(
-            "cannot join the Ray cluster",
-            where=f"RAY_ADDRESS={address}",
-            why=str(error.__cause__ or error).strip().splitlines()[-1],
-            help="see that it runs, and that it takes this machine's token: RAY_AUTH_MODE=token",
-        ) from error
+    with joined_cluster() as cluster:
+        if cluster.own:
+            _fits(cluster.cores, cores, replicas)
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        try:
+            _start(options, say)
+            _deploy(models, options, keys, settings | {"ray_actor_options": {"num_cpus": cores}})
+            say("ready")
+            ended.wait()
+        finally:
+            _take_down()
 
 
 def _start(options: Options, say: Callable[[str], None]) -> None:

@@ -124,9 +124,11 @@ def unit_bytes(size: ModelSize) -> list[float]:
 def measured_state(work: nn.Module, optimizer: Optimizer, local: Callable[[Tensor], Tensor]) -> StateBytes:
     """Bytes of the tensors that lie on this rank, after a step and before its gradients are dropped.
 
-    `local` gives the part of a tensor that lies here.
+    `local` gives the part of a tensor that lies here. Copies of parameters that an optimizer keeps count as parameters.
     """
-    params = [local(param.detach()) for param in work.parameters()]
+    own = {id(param) for param in work.parameters()}
+    copies = [p for group in optimizer.param_groups for p in group["params"] if id(p) not in own]
+    params = [local(param.detach()) for param in (*work.parameters(), *copies)]
     grads = [local(param.grad) for param in work.parameters() if param.grad is not None]
     return StateBytes(
         parameters=_bytes(itertools.chain(params, work.buffers())),

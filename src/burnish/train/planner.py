@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
@@ -22,9 +23,9 @@ from burnish.train.memory import ModelSize, StateBytes, model_size
 from burnish.train.optimizer import acts_by_element
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
-from burnish.train.strategy import Strategy, twin
+from burnish.train.strategy import Strategy, strategy_called, twin
 
-WHOLE = ("ddp", "zero1")
+WHOLE = ("single", "ddp", "zero1")
 """Strategies that leave matrices whole, for optimizers whose step of one element depends on others."""
 
 
@@ -42,13 +43,18 @@ class Plan(Noun):
 
 
 def plans(size: ModelSize, *, devices: int, activations: float | None) -> list[Plan]:
-    """Every strategy that so many devices can run, the least sharding first."""
+    """Every strategy that so many devices can run, the least sharding first; not those of an extra."""
     found: list[Strategy] = [STRATEGIES.get(name)() for name in STRATEGIES.names()]
-    fitting = [item for item in found if (item.name == "single") == (devices == 1)]
+    fitting = [item for item in found if not item.extra and (item.name == "single") == (devices == 1)]
     return [
         Plan(strategy=item.name, state=item.predict(size, devices), activations=activations)
         for item in sorted(fitting, key=lambda item: item.sharding)
     ]
+
+
+def runnable(rows: list[Plan], optimizer: str) -> list[Plan]:
+    """Those whose strategy the optimizer can work with."""
+    return rows if acts_by_element(optimizer) else [row for row in rows if row.strategy in WHOLE]
 
 
 def choose_strategy(
@@ -56,27 +62,32 @@ def choose_strategy(
 ) -> tuple[Strategy, str]:
     """The strategy of the settings, and why; `auto` is the least sharding that fits into the memory of every rank.
 
-    Raises `RecipeError` when several ranks would train without knowing of each other.
+    Raises `RecipeError` when several ranks would train without knowing of each other or there are none to divide
+    among, `MissingExtra` where the strategy needs a package that is not there.
     """
     name, reason = settings.strategy, f"{settings.strategy}: asked for"
     if name == "auto" and ranks.world == 1:
         name, reason = "single", "single: there is one rank"
     if name == "auto":
-        rows = np.arange(min(len(split), -(-settings.batch_size // ranks.world)))
-        try:
-            kept: float | None = activation_bytes(twin(module), split.batch(rows).inputs)
-        except Unsupported:
-            kept = None
-        room = float(ranks.each(torch.tensor(_room(module, device), dtype=torch.float64)).min())
+        kept = rank_activations(settings, ranks, module, split)
+        room = rank_room(ranks, module, device)
         size = model_size(module, settings.optimizer)
         chosen, reason = automatic(size, settings.optimizer, ranks.world, room_bytes=room, activations=kept)
         name = ranks.text(chosen)
     if name == "single" and ranks.world > 1:
+        refuse_single()
+    if name != "single" and not dist.is_initialized():
         raise RecipeError(
-            "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+            f"the strategy {name} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
         )
-    made: Strategy = STRATEGIES.get(name)()
-    return made, reason
+    return strategy_called(name), reason
+
+
+def refuse_single() -> None:
+    """Raises `RecipeError`: ranks would train without knowing of each other."""
+    raise RecipeError(
+        "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+    )
 
 
 def automatic(
@@ -86,15 +97,27 @@ def automatic(
 
     `room_bytes` is what one rank has, its copy of the model included; activations are left out where they are None.
     """
-    rows = plans(size, devices=world, activations=activations)
-    if not acts_by_element(optimizer):
-        rows = [row for row in rows if row.strategy in WHOLE]
+    rows = runnable(plans(size, devices=world, activations=activations), optimizer)
     chosen = least(rows, room_bytes)
     if chosen is None:
         last = min(rows, key=lambda row: row.total)
         return last.strategy, f"{last.strategy}: holds least; nothing fits into {room_bytes / 1e9:.2f} GB a rank"
     needs = f"{chosen.total / 1e9:.2f} of {room_bytes / 1e9:.2f} GB a rank"
     return chosen.strategy, f"{chosen.strategy}: the least sharding that fits, {needs}"
+
+
+def rank_activations(settings: FitSettings, ranks: Ranks, module: nn.Module, split: Split) -> float | None:
+    """Bytes of activations for a rank's rows of a batch; None where they cannot be told."""
+    rows = np.arange(min(len(split), -(-settings.batch_size // ranks.world)))
+    try:
+        return activation_bytes(twin(module), split.batch(rows).inputs)
+    except Unsupported:
+        return None
+
+
+def rank_room(ranks: Ranks, module: nn.Module, device: torch.device) -> float:
+    """Bytes that every rank can have, with what the module takes already. All ranks call this."""
+    return float(ranks.each(torch.tensor(_room(module, device), dtype=torch.float64)).min())
 
 
 def _room(module: nn.Module, device: torch.device) -> float:

@@ -10,12 +10,16 @@ import contextlib
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from burnish.core.doors import STRATEGIES
+from burnish.core.errors import MissingExtra
+from burnish.model.fake_quant import has_nodes
 from burnish.train.memory import ModelSize, StateBytes
 from burnish.train.optimizer import build_optimizer, load_optimizer_state, optimizer_state
 from burnish.train.ranks import Ranks
@@ -31,6 +35,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     sharding: ClassVar[int]
+    extra: ClassVar[str] = ""
+    """The package, and extra of that name, without which it cannot run. `auto` and plans leave such a strategy out."""
 
     @abstractmethod
     def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
@@ -110,6 +116,16 @@ class Strategy(ABC):
                 buffer.copy_(ranks.each(buffer).mean(0))
 
 
+def strategy_called(name: str) -> Strategy:
+    """The strategy of that name. Raises `UnknownName`, and `MissingExtra` where its package is not installed."""
+    made: Strategy = STRATEGIES.get(name)()
+    if made.extra and find_spec(made.extra) is None:
+        raise MissingExtra(
+            f"the strategy {name} needs the package {made.extra}", help=f"pip install 'burnish[{made.extra}]'"
+        )
+    return made
+
+
 def twin(module: nn.Module) -> nn.Module:
     """A module of its own that has the very same parameters and buffers."""
     tensors = [*module.parameters(), *module.buffers()]
@@ -118,9 +134,10 @@ def twin(module: nn.Module) -> nn.Module:
 
 def batch_statistics(work: nn.Module, device: torch.device) -> nn.Module:
     """On GPUs, batch normalization over the rows of all ranks; on processors each rank normalizes its own, as torch has
-    none there. Running statistics are averaged after each epoch, so that all ranks end with the same.
+    none there. Running statistics are averaged after each epoch, so that all ranks end with the same. A module with
+    fake-quantize nodes is left alone: they follow torch's own operators, and SyncBatchNorm is another one.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or has_nodes(work):
         return work
     synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(work)  # type: ignore[no-untyped-call]
     return synced

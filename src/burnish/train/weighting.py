@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,11 +27,12 @@ _MEMORY = 0.7
 
 
 class Weighting(ABC):
-    """Weights of rows. `split` holds all training rows. What can be set are the fields `weighting...` of `fit`.
+    """Weights of rows. `split` holds all training rows. `follows` are the settings of `fit` that it goes by.
 
     `kept` bool [N]: rows that `fit` draws, None for all; `found` is a sentence on what the weighting made of the rows.
     """
 
+    follows: ClassVar[tuple[str, ...]] = ("weighting_warmup",)
     kept: Tensor | None = None
     found: str = ""
 
