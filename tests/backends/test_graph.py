@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from burnish.backends.export import export
-from burnish.backends.graph import GRAPH_FILE, WEIGHTS_FILE, read_graph, write_graph
+from burnish.backends.graph.format import GRAPH_FILE, WEIGHTS_FILE
+from burnish.backends.graph.read import read_graph
+from burnish.backends.graph.write import write_graph
 from burnish.core.errors import ArtifactError, Unsupported
 from burnish.core.signature import Signature, TensorSpec
 from burnish.model.variant import Program

@@ -105,6 +105,15 @@ def test_the_card_of_what_a_training_makes_shows_what_can_be_set(what: str, chos
     assert ("- `weighting_warmup` (float, default `0.2`)" in shown) == (chosen == "weighting")
 
 
+@pytest.mark.parametrize(
+    ("name", "follows"), [("doubt", set()), ("column", {"weights"}), ("trust", {"weighting_warmup"})]
+)
+def test_a_weighting_shows_what_it_goes_by(name: str, follows: set[str], capsys: pytest.CaptureFixture[str]):
+    listing.show_card(name)
+    shown = capsys.readouterr().out
+    assert {setting for setting in ("weights", "weighting_warmup") if f"- `{setting}`" in shown} == follows
+
+
 def test_list_prints_only_the_door_asked_for(doors: dict[str, Door], capsys: pytest.CaptureFixture[str]):
     listing.show_list("criteria")
     shown = capsys.readouterr().out

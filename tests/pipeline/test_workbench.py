@@ -8,23 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from burnish.core.progress import Silent
 from burnish.core.signature import Served
 from burnish.pipeline import workbench
 from burnish.pipeline.recipe import Compile
-from burnish.pipeline.workbench import Workbench, at_once
+from burnish.pipeline.workbench import Workbench
 from tests import tiny
 from tests.pipeline.fake import profile
-
-
-@given(size=st.integers(0, 10**11), available=st.integers(0, 10**12))
-def test_what_is_alive_takes_half_of_the_memory_or_is_a_pair(size: int, available: int) -> None:
-    count = at_once(size, available)
-    assert 2 <= count <= 16
-    assert count == 2 or count * (3e8 + 4 * size) <= available / 2
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])

@@ -24,7 +24,7 @@ from burnish.model.weights import save_state
 from burnish.train.loop import FitResult, fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
-from burnish.train.ranks import Ranks, joined
+from burnish.train.ranks import Ranks, current_ranks, joined
 from burnish.train.settings import FitSettings
 
 OBJECTIVE = task(cross_entropy())
@@ -77,7 +77,7 @@ def split() -> Split:
 
 def train(module: nn.Module, changes: dict[str, object], data: Split | None = None, **more: object) -> FitResult:
     settings = SETTINGS.model_copy(update=changes)
-    given = {"objective": OBJECTIVE, "settings": settings, "seed": 1, "progress": Silent()}
+    given = {"objective": OBJECTIVE, "settings": settings, "seed": 1, "progress": Silent(), "ranks": current_ranks()}
     return fit(module, split() if data is None else data, **(given | more))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -11,6 +12,9 @@ from burnish.core.errors import BadData, MissingData, RecipeError
 from burnish.data.samples.look import look
 from burnish.data.split import Split
 from burnish.data.tables.samples import write_samples
+from burnish.passes.distillation.recover import Recover
+from burnish.passes.kinds.distill import Distill
+from burnish.passes.kinds.fit import Fit
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import build_weighting
 from burnish.workloads.registry import get
@@ -90,3 +94,12 @@ def test_without_a_file_the_error_names_the_field(noisy, tmp_path):
     assert caught.value.where == "weights"
     with pytest.raises(MissingData):
         built(split, tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize("kind", [FitSettings, Fit, Recover, Distill])
+def test_a_recipe_without_the_file_is_refused_when_it_is_read(kind):
+    with pytest.raises(RecipeError, match="file of weights") as caught:
+        kind.parse({"weighting": "column"})
+    assert caught.value.where == "weights"
+    assert kind.parse({"weighting": "column", "weights": "rows.parquet"}).files == (Path("rows.parquet"),)
+    assert kind.parse({}).files == ()

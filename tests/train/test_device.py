@@ -102,8 +102,9 @@ def test_a_teacher_goes_along(inner, augmented):
     context = tiny.context()
     rows = replace(context.train, augment=(lambda inputs, generator: inputs) if augmented else None)
     context = replace(context, train=rows, unlabelled=tiny.rows(40, 5), fit=CUDA)
-    student = tiny.trained().module
-    notes = recover(student, context, Recover(epochs=2, features=inner, attention=inner), label="recover")
+    trained = tiny.trained()
+    student = trained.module
+    notes = recover(trained, context, Recover(epochs=2, features=inner, attention=inner), label="recover")
     assert notes["device"] == torch.cuda.get_device_name(0)
     assert notes["rows"] == 200
     assert {p.device.type for p in (*student.parameters(), *context.teacher.parameters())} == {"cpu"}

@@ -1,13 +1,15 @@
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from burnish.core.errors import BadData, RecipeError, Unsupported
+from burnish.data.divide import divide
 from burnish.workloads import text
 from burnish.workloads.registry import get
-from burnish.workloads.text import EncoderClassifier, WholeClassifier, open_encoder, trim
+from burnish.workloads.text import EncoderClassifier, WholeClassifier, open_encoder, text_split, trim
 
 transformers = pytest.importorskip("transformers")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "very", "a", *map(str, range(40))]
@@ -94,6 +96,33 @@ def test_an_encoder_folder_becomes_a_workload(tmp_path):
     assert workload.train.inputs["input_ids"].shape[1] == 12
     assert isinstance(workload.build(), EncoderClassifier)
     assert [served.label for served in workload.served] == ["batch 1, length 12", "batch 1, length own"]
+
+
+def test_rows_of_a_table_are_mapped_and_those_that_memory_would_hold(tmp_path):
+    folder = make_folder(tmp_path / "m")
+    workload = get(str(folder), data=make_table(tmp_path / "t.csv"), length=12)
+    lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()[1:61]]
+    whole = text_split(folder, [words for words, _ in lines], np.arange(60) % 2, length=12)
+    parts = (workload.train, workload.validation, workload.test)
+    for part, rows in zip(parts, divide(whole.targets, (0.8, 0.1, 0.1), seed=0), strict=True):
+        assert not any(array.flags.owndata for array in (*part.inputs.values(), part.lengths))
+        assert sum(array[0].nbytes for array in part.inputs.values()) == 5 * 12
+        wanted = list(whole.take(rows).shuffled(4, seed=1, epoch=0))
+        found = list(part.shuffled(4, seed=1, epoch=0))
+        for one, other in zip(wanted, found, strict=True):
+            assert torch.equal(one.targets, other.targets)
+            assert all(torch.equal(one.inputs[name], other.inputs[name]) for name in one.inputs)
+            assert all(tensor.dtype == torch.int64 for tensor in other.inputs.values())
+
+
+def test_the_rows_follow_the_tokenizer(tmp_path):
+    folder, table = make_folder(tmp_path / "m"), make_table(tmp_path / "t.csv")
+    before = get(str(folder), data=table).train.fingerprint()
+    assert get(str(folder), data=table).train.fingerprint() == before
+    assert get(str(folder), data=table, length=5).train.fingerprint() != before
+    (folder / "vocab.txt").write_text("\n".join(reversed(WORDS)))
+    transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    assert get(str(folder), data=table).train.fingerprint() != before
 
 
 def test_a_classifier_folder_is_trained_already(tmp_path):

@@ -11,24 +11,19 @@ an embedding are picked before they are scaled, not after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from burnish.backends.onnx_edit import EditedGraph
 from burnish.backends.onnx_file import (
-    array_of,
     attributes_of,
-    make_constant,
     make_node,
     read_model,
-    replace_all,
     write_model,
 )
 from burnish.core.errors import Unsupported
-
-Step = Callable[["_Graph", Any], list[Any] | None]
 
 _FAKE = "FakeQuantize"
 _RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
@@ -43,81 +38,14 @@ def lower_fake_quantize(data: bytes) -> bytes:
     model = read_model(data)
     if not any(node.op_type == _FAKE for node in model.graph.node):
         return data
-    graph = _Graph(model.graph)
+    graph = EditedGraph(model.graph)
     for step in (_lower, _fold_transpose, _fold_norm, _reshape_first, _quantize_bias, _gather_first):
         graph.rewrite(step)
     graph.write()
     return write_model(model)
 
 
-class _Graph:
-    """Nodes and constants of one graph while it is rewritten."""
-
-    def __init__(self, proto: Any) -> None:
-        self.proto = proto
-        self.nodes = list(proto.node)
-        self.constants = {item.name: array_of(item) for item in proto.initializer}
-        for node in list(self.nodes):
-            value = self._value(node)
-            if value is not None:
-                self.constants[node.output[0]] = value
-                self.nodes.remove(node)
-        self.outputs = {port.name for port in proto.output}
-        self._index()
-
-    def _value(self, node: Any) -> NDArray[Any] | None:
-        """What a node gives when that is a constant: exporters repeat equal ones through Identity."""
-        if node.op_type == "Identity":
-            return self.constants.get(node.input[0])
-        attributes = attributes_of(node) if node.op_type == "Constant" else {}
-        return array_of(attributes["value"]) if "value" in attributes else None
-
-    def _index(self) -> None:
-        self.maker = {name: node for node in self.nodes for name in node.output}
-        self.users: dict[str, list[Any]] = {}
-        for node in self.nodes:
-            for name in node.input:
-                self.users.setdefault(name, []).append(node)
-
-    def rewrite(self, step: Step) -> None:
-        """Call `step` on every node: it gives the nodes that replace it, or None to keep it.
-
-        What a step puts into `gone` (names of outputs) is removed as well.
-        """
-        self.gone: set[str] = set()
-        pairs = [(node, step(self, node)) for node in self.nodes]
-        result = [new for node, made in pairs for new in ([node] if made is None else made)]
-        self.nodes = [node for node in result if node.output[0] not in self.gone]
-        self._index()
-
-    def is_private(self, name: str) -> bool:
-        """Whether exactly one node reads this value and it is no output of the graph."""
-        return len(self.users.get(name, [])) == 1 and name not in self.outputs
-
-    def weight_behind(self, name: str) -> tuple[NDArray[Any], NDArray[Any], int | None] | None:
-        """int8 values, scale and axis of a constant weight behind a DequantizeLinear."""
-        node = self.maker.get(name)
-        if node is None or node.op_type != "DequantizeLinear" or node.input[0] not in self.constants:
-            return None
-        scale = self.constants[node.input[1]]
-        return self.constants[node.input[0]], scale, attributes_of(node).get("axis") if scale.ndim else None
-
-    def store_weight(self, output: str, values: NDArray[Any], scale: NDArray[Any], axis: int | None) -> Any:
-        """A constant int8 weight under the name `output`, as its DequantizeLinear node."""
-        names = [f"{output}_{part}" for part in ("int8", "scale", "zero")]
-        scale = scale.astype(np.float32)
-        for name, value in zip(names, (values, scale, np.zeros(scale.shape, np.int8)), strict=True):
-            self.constants[name] = value
-        return make_node("DequantizeLinear", names, output, axis=axis)
-
-    def write(self) -> None:
-        used = {name for node in self.nodes for name in node.input} | self.outputs
-        kept = [make_constant(name, value) for name, value in self.constants.items() if name in used]
-        replace_all(self.proto.node, self.nodes)
-        replace_all(self.proto.initializer, kept)
-
-
-def _lower(graph: _Graph, node: Any) -> list[Any] | None:
+def _lower(graph: EditedGraph, node: Any) -> list[Any] | None:
     if node.op_type != _FAKE:
         return None
     source, output = node.input[0], node.output[0]
@@ -141,7 +69,7 @@ def _lower(graph: _Graph, node: Any) -> list[Any] | None:
     ]
 
 
-def _fold_transpose(graph: _Graph, node: Any) -> list[Any] | None:
+def _fold_transpose(graph: EditedGraph, node: Any) -> list[Any] | None:
     """DQ(w) -> Transpose: DQ of the transposed weight."""
     weight = graph.weight_behind(node.input[0]) if node.op_type == "Transpose" else None
     if weight is None:
@@ -154,7 +82,7 @@ def _fold_transpose(graph: _Graph, node: Any) -> list[Any] | None:
     return [graph.store_weight(node.output[0], values.transpose(order), scale, place)]
 
 
-def _fold_norm(graph: _Graph, node: Any) -> list[Any] | None:
+def _fold_norm(graph: EditedGraph, node: Any) -> list[Any] | None:
     """Conv(x, DQ(w)) -> BatchNormalization: one Conv whose weight scales carry the norm."""
     conv = graph.maker.get(node.input[0]) if node.op_type == "BatchNormalization" else None
     if conv is None or conv.op_type != "Conv" or not graph.is_private(node.input[0]):
@@ -179,7 +107,7 @@ def _fold_norm(graph: _Graph, node: Any) -> list[Any] | None:
     ]
 
 
-def _reshape_first(graph: _Graph, node: Any) -> list[Any] | None:
+def _reshape_first(graph: EditedGraph, node: Any) -> list[Any] | None:
     """Flatten(DQ(x)): DQ of the flattened x, so that the Gemm behind it sees a DQ. One scale for all of x only."""
     source = graph.maker.get(node.input[0]) if node.op_type in _RESHAPES else None
     if source is None or source.op_type != "DequantizeLinear" or graph.constants[source.input[1]].ndim:
@@ -195,7 +123,7 @@ def _reshape_first(graph: _Graph, node: Any) -> list[Any] | None:
     ]
 
 
-def _quantize_bias(graph: _Graph, node: Any) -> list[Any] | None:
+def _quantize_bias(graph: EditedGraph, node: Any) -> list[Any] | None:
     """Gemm(DQ(x), DQ(w), b): b becomes int32 behind a DQ, without which no int8 kernel is taken."""
     if node.op_type != "Gemm" or len(node.input) < 3 or node.input[2] not in graph.constants:
         return None
@@ -214,7 +142,7 @@ def _quantize_bias(graph: _Graph, node: Any) -> list[Any] | None:
     ]
 
 
-def _gather_first(graph: _Graph, node: Any) -> list[Any] | None:
+def _gather_first(graph: EditedGraph, node: Any) -> list[Any] | None:
     """Gather(DQ(table), rows): pick int8 rows and scale those, instead of the whole table at every call."""
     weight = graph.weight_behind(node.input[0]) if node.op_type == "Gather" else None
     if weight is None or attributes_of(node).get("axis", 0) != 0:

@@ -19,7 +19,7 @@ def main() -> int:
     try:
         optimize(
             _recipe(), data=None, budget=None, overrides=(), out=Path("demo-output"), seed=None, threads=None,
-            device=None, dry_run=False,
+            device=None, devices=None, restarts=0, dry_run=False,
         )  # fmt: skip
     except BurnishError as error:
         print_error(error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from burnish.cli.console import print_line
+from burnish.model.attention import split_attention
+from burnish.model.variant import Variant
 from burnish.passes.pruning.explain import describe, explain
 from burnish.workloads.registry import get
 
@@ -12,7 +14,7 @@ from burnish.workloads.registry import get
 def show_groups(target: str, data: str | None) -> None:
     """Body of the command. Raises `BurnishError`."""
     workload = get(target, **({"data": data} if data else {}))
-    module = workload.build().eval()
     examples = workload.train.batch(np.arange(min(2, len(workload.train)))).inputs
-    graph, skipped = explain(module, examples)
+    variant = split_attention(Variant(module=workload.build().eval()), examples)
+    graph, skipped = explain(variant.module, examples)
     print_line(describe(graph.groups, skipped))

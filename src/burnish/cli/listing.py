@@ -18,10 +18,10 @@ _RECIPES = "recipes"
 _SCHEDULE = "schedule"
 _BY_TRAINING = {
     "optimizers": ("optimizer", "learning_rate", "weight_decay", "momentum"),
-    "weightings": ("weighting", "weighting_warmup", "weights"),
+    "weightings": ("weighting",),
     "strategies": ("strategy",),
 }
-"""Doors whose parts a training makes: the setting of a training that chooses one, and those that the part follows."""
+"""Doors whose parts a training makes: the setting of a training that chooses one, and those that all parts follow."""
 
 
 def show_list(kind: str | None) -> None:
@@ -97,7 +97,7 @@ def card(door_name: str, name: str, part: Any) -> str:
     lines = [f"# {name} ({DOORS[door_name].kind})", "", text or "No description.", ""]
     if door_name in _BY_TRAINING:
         chooses, *names = _BY_TRAINING[door_name]
-        found = _of_training(names)
+        found = _of_training(part.follows if door_name == "weightings" else names)
         lines += [f"Chosen with `{chooses}: {name}` in what trains.", *([""] if found else [])]
     else:
         found = settings(part)

@@ -99,12 +99,14 @@ def optimize(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Every core otherwise.")] = None,
     device: Annotated[Device | None, typer.Option(help="What trains; a GPU where there is one otherwise.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Ranks on this machine that train together.")] = None,
+    restarts: Annotated[int, typer.Option(min=0, help="With several: how often to start anew when one dies.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what is cached; do nothing.")] = False,
 ) -> None:
     """Make a model fast and small inside a budget: passes, measurements, artifact, report.
 
     Without a recipe one is composed from what tracing finds. An interrupted run is resumed by the
-    same command.
+    same command. Under torchrun, or with --devices, all trainings are done by several ranks.
 
     \b
     Examples:
@@ -112,7 +114,8 @@ def optimize(
       burnish optimize fashion-mnist --budget "accuracy>=-0.5pt, latency_p95<=2ms"
       burnish optimize recipe.yaml --set prune.macs=0.3 --dry-run
       burnish optimize my_package.models:workload --out runs/mine
-      burnish optimize model.onnx --data rows.npz
+      burnish optimize digits --devices 2 --set prune.recover.strategy=zero1
+      burnish optimize model.onnx --data rows.parquet
     """
     from burnish.cli.optimize import optimize as body
 
@@ -125,6 +128,8 @@ def optimize(
         seed=seed,
         threads=threads,
         device=None if device is None else device.value,
+        devices=devices,
+        restarts=restarts,
         dry_run=dry_run,
     )
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from burnish.cli.console import RichProgress, print_headline, print_note, print_plan, print_table
+from burnish.cli.ranks import on_a_rank, told_once
 from burnish.core.machine import fingerprint
+from burnish.core.progress import Silent
 from burnish.core.yaml_file import to_yaml
 from burnish.pipeline.compose import compose
 from burnish.pipeline.recipe import Recipe, apply_override, load_recipe, recipe_from
 from burnish.pipeline.run import Run
 from burnish.pipeline.shipped import shipped_recipes
+from burnish.pipeline.team import help_out
 from burnish.report.html import render
 from burnish.report.summary import headline, table
+from burnish.train.device import Device
+from burnish.train.ranks import Ranks, joined
 from burnish.workloads.registry import get
 from burnish.workloads.workload import Workload
 
@@ -32,12 +38,42 @@ def optimize(
     seed: int | None,
     threads: int | None,
     device: str | None,
+    devices: int | None,
+    restarts: int,
     dry_run: bool,
 ) -> None:
     """Body of the command. Raises `BurnishError`."""
-    recipe, workload = prepare(
-        target, data=data, budget=budget, overrides=overrides, seed=seed, threads=threads, device=device
+    ready = partial(
+        prepare,
+        target,
+        data=data,
+        budget=budget,
+        overrides=overrides,
+        seed=seed,
+        threads=threads,
+        device=device,
+        devices=devices,
     )
+    if not on_a_rank():
+        recipe, workload = ready(quiet=devices is not None and devices > 1)
+        if recipe.devices == 1 or dry_run:
+            _run(recipe, workload, out, dry_run, Ranks())
+            return
+        Run(recipe=recipe, workload=workload, out=Path(), progress=Silent())  # so that a mistake is told once
+        del workload
+        from burnish.train.launch import launch
+
+        launch(["-m", "burnish", *sys.argv[1:]], devices=recipe.devices, restarts=restarts)
+        return
+    with joined(_device(target, overrides, device)) as ranks, told_once(ranks):
+        if not ranks.first:
+            help_out(ranks)
+            return
+        recipe, workload = ready()
+        _run(recipe.model_copy(update={"devices": ranks.world}), workload, out, dry_run, ranks)
+
+
+def _run(recipe: Recipe, workload: Workload, out: Path | None, dry_run: bool, ranks: Ranks) -> None:
     folder = out or Path("runs") / workload.name
     with RichProgress() as progress:
         run = Run(
@@ -47,6 +83,7 @@ def optimize(
             progress=progress,
             command=shlex.join(["burnish", *sys.argv[1:]]),
             extras=lambda ledger: {"report.html": render(ledger).encode()},
+            ranks=ranks,
         )
         print_plan(workload.title, run.plan(), recipe.budget)
         if dry_run:
@@ -60,6 +97,13 @@ def optimize(
     print(f"artifact: {result.artifact}")
 
 
+def _device(target: str, overrides: tuple[str, ...], device: str | None) -> Device:
+    """What trains, known before the workload is loaded."""
+    if device is None and (target in shipped_recipes() or Path(target).suffix in (".yaml", ".yml")):
+        return load_recipe(target, overrides).device
+    return "auto" if device is None else device  # type: ignore[return-value]
+
+
 def prepare(
     target: str,
     *,
@@ -69,8 +113,13 @@ def prepare(
     seed: int | None = None,
     threads: int | None = None,
     device: str | None = None,
+    devices: int | None = None,
+    quiet: bool = False,
 ) -> tuple[Recipe, Workload]:
-    """The recipe and the workload that the command line names. Raises `BurnishError`."""
+    """The recipe and the workload that the command line names; a recipe made here is shown, unless `quiet`.
+
+    Raises `BurnishError`.
+    """
     given = {"data": data} if data else {}
     if target in shipped_recipes() or Path(target).suffix in (".yaml", ".yml"):
         recipe = load_recipe(target, overrides)
@@ -87,8 +136,9 @@ def prepare(
         for override in overrides:
             short = apply_override(short, override)
         recipe = recipe_from(short)
-        print_note(
-            "no recipe was given; this one was composed from what tracing finds:\n\n" + to_yaml(recipe.to_dict())
-        )
-    changes = {"budget": budget, "seed": seed, "threads": threads, "device": device}
+        if not quiet:
+            print_note(
+                "no recipe was given; this one was composed from what tracing finds:\n\n" + to_yaml(recipe.to_dict())
+            )
+    changes = {"budget": budget, "seed": seed, "threads": threads, "device": device, "devices": devices}
     return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None}), workload

@@ -1,4 +1,4 @@
-"""`burnish plan`: what a training holds in memory under each strategy, and the least sharding that fits."""
+"""`burnish plan`: what a training holds in memory under each strategy; the least sharding and optimizer that fit."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from burnish.cli.console import print_note, print_rows
 from burnish.core.errors import RecipeError, Unsupported
+from burnish.train.advisor import advise
 from burnish.train.memory import model_size
-from burnish.train.planner import activation_bytes, least, on_meta, plans
+from burnish.train.planner import activation_bytes, least, on_meta, plans, runnable
+from burnish.train.settings import AUTO
 from burnish.workloads._transformers import empty_model
 from burnish.workloads.registry import get
 
@@ -34,20 +36,24 @@ def plan(
     """Body of the command; the last line is one JSON document. Raises `BurnishError`."""
     room = parse_bytes(memory)
     module, inputs, optimizer = _open(target, optimizer, -(-(batch_size or 0) // devices), devices, length, data)
-    size = model_size(module, optimizer)
     try:
         activations: float | None = activation_bytes(module, inputs)
     except Unsupported as error:
         activations = None
         print_note(f"without activations: {error.why}")
+    advice = advise(module, devices=devices, room_bytes=room, activations=activations)
+    print_note(f"optimizer: auto takes {advice.reason}")
+    optimizer = advice.optimizer if optimizer == AUTO else optimizer
+    size = model_size(module, optimizer)
     rows = plans(size, devices=devices, activations=activations)
-    chosen = least(rows, room)
+    chosen = least(runnable(rows, optimizer), room)
     unit = "GiB" if max(row.total for row in rows) >= _UNITS["GiB"] else "MiB"
     cells = []
     for row in rows:
         state = row.state
         parts = (state.parameters, state.gradients, state.optimizer, state.gathered, activations, row.total)
-        fits = "chosen" if row is chosen else "yes" if row.total <= room else "no"
+        can = row in runnable([row], optimizer)
+        fits = "chosen" if row is chosen else "no" if row.total > room else "yes" if can else f"not with {optimizer}"
         cells.append((row.strategy, *("-" if part is None else f"{part / _UNITS[unit]:.2f}" for part in parts), fits))
     columns = ("strategy", "parameters", "gradients", "optimizer", "gathered", "activations", f"{unit} a rank", "fits")
     each = f"{devices} devices of {memory}, {len(next(iter(inputs.values())))} rows each"
@@ -56,7 +62,8 @@ def plan(
     if chosen is None:
         print_note(f"nothing fits into {memory}: take more devices, fewer rows, or an optimizer with less state")
     found = [row.model_dump() | {"total": row.total} for row in rows]
-    print(json.dumps({"parameters": size.parameters, "chosen": chosen and chosen.strategy, "plans": found}))
+    told = {"parameters": size.parameters, "optimizer": optimizer, "auto": advice.model_dump()}
+    print(json.dumps(told | {"chosen": chosen and chosen.strategy, "plans": found}))
 
 
 def parse_bytes(text: str) -> float:

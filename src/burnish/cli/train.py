@@ -11,7 +11,8 @@ import torch
 
 from burnish.cli.console import RichProgress
 from burnish.cli.optimize import prepare
-from burnish.core.errors import BurnishError, TrainingFailed, UnknownName, did_you_mean
+from burnish.cli.ranks import on_a_rank, told_once
+from burnish.core.errors import UnknownName, did_you_mean
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress, Silent
 from burnish.pipeline.recipe import Recipe
@@ -43,26 +44,17 @@ def train(
     if on is not None:
         _launch_on(on, target, given, strategy, devices, restarts)
         return
-    if devices > 1 and "WORLD_SIZE" not in os.environ:
+    if devices > 1 and not on_a_rank():
         prepare(target, **given)  # so that a mistake is told once
         launch(["-m", "burnish", *sys.argv[1:]], devices=devices, restarts=restarts)
         return
-    with joined("auto" if device is None else device) as ranks:  # type: ignore[arg-type]
-        try:
-            recipe, workload = prepare(target, **given)
-            _use_threads(recipe, ranks)
-            with RichProgress() as progress:
-                text = _train(recipe, workload, strategy, ranks, progress)
-            if ranks.first:
-                print(f"{text}\n{_next(target)}")
-        except TrainingFailed:
-            if not ranks.first:  # all ranks know, one tells
-                raise SystemExit(1) from None
-            raise
-        except BurnishError as error:
-            if ranks.world > 1:
-                error.where = "; ".join(part for part in (f"rank {ranks.rank}", error.where) if part)
-            raise
+    with joined("auto" if device is None else device) as ranks, told_once(ranks):  # type: ignore[arg-type]
+        recipe, workload = prepare(target, **given, quiet=not ranks.first)
+        _use_threads(recipe, ranks)
+        with RichProgress() as progress:
+            text = _train(recipe, workload, strategy, ranks, progress)
+        if ranks.first:
+            print(f"{text}\n{_next(target)}")
 
 
 def _launch_on(on: str, target: str, given: dict[str, Any], strategy: str, devices: int, restarts: int) -> None:

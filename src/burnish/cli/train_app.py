@@ -61,12 +61,14 @@ def plan(
     ],
     devices: Annotated[int, typer.Option(min=1, help="Ranks that train together.")] = 1,
     memory: Annotated[str, typer.Option(help="Of one device: 24GiB.")] = "24GiB",
-    optimizer: Annotated[str | None, typer.Option(help="`burnish list optimizers`")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="`burnish list optimizers`, or auto; by default the workload's.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of a step on all devices together.")] = None,
     length: Annotated[int, typer.Option(min=1, help="Tokens of a row, for a config.json.")] = 2048,
     data: Annotated[str | None, typer.Option(help="Where a workload's data lie.")] = None,
 ) -> None:
-    """Predict what a training holds in memory under each strategy, and pick the least sharding that fits.
+    """Predict what a training holds in memory under each strategy; pick the least sharding and the optimizer that fit.
 
     Nothing is allocated: a config.json of ten billion parameters takes seconds. Activations are those of fp32.
 

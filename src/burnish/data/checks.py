@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from burnish.core.errors import BadData
 from burnish.data.split import Split
 
+_AT_ONCE = 16_384
+"""Rows that are looked at together: tables may be larger than memory."""
+
 
 def check_split(split: Split, num_classes: int | None = None, *, name: str = "data") -> None:
     """Raise `BadData` on the first fault: no rows, lengths that differ, NaN, labels out of range.
@@ -34,8 +37,7 @@ def check_split(split: Split, num_classes: int | None = None, *, name: str = "da
 
 def check_disjoint(train: Split, test: Split, *, names: tuple[str, str] = ("train", "test")) -> list[str]:
     """A warning when inputs of one split are found, byte for byte, in the other. Targets do not count."""
-    seen = set(row_hashes(train))
-    twice = sum(row in seen for row in row_hashes(test))
+    twice = int(np.isin(row_hashes(test), row_hashes(train)).sum())
     if not twice:
         return []
     share = 100 * twice / len(test)
@@ -60,14 +62,20 @@ def _check_values(array: NDArray[np.generic], *, where: str) -> None:
         )
     if array.dtype.kind != "f":
         return
-    finite = np.isfinite(array)
-    if finite.all():
+    first, rows = None, 0
+    for start in range(0, len(array), _AT_ONCE):
+        finite = np.isfinite(array[start : start + _AT_ONCE])
+        if finite.all():
+            continue
+        if first is None:
+            first = np.argwhere(~finite)[0]
+            first[0] += start
+        rows += int((~finite.reshape(len(finite), -1).all(axis=1)).sum())
+    if first is None:
         return
-    bad = np.argwhere(~finite)[0]
-    place = f"row {bad[0]}" + (f", element {tuple(bad[1:].tolist())}" if len(bad) > 1 else "")
-    rows = int((~finite.reshape(len(array), -1).all(axis=1)).sum())
+    place = f"row {first[0]}" + (f", element {tuple(first[1:].tolist())}" if len(first) > 1 else "")
     raise BadData(
-        f"{array[tuple(bad)]} in the data",
+        f"{array[tuple(first)]} in the data",
         where=f"{where}, {place}",
         why=f"{rows} of {len(array)} rows hold values that are not finite",
         help="drop these rows or fill the gaps",
@@ -90,10 +98,11 @@ def _check_labels(targets: NDArray[np.generic], num_classes: int, *, where: str)
         )
 
 
-def row_hashes(split: Split) -> list[bytes]:
-    """A hash of the inputs of each row; the same for the same bytes."""
+def row_hashes(split: Split) -> NDArray[np.uint64]:
+    """A hash [N] of the inputs of each row; the same for the same bytes."""
     arrays = [np.ascontiguousarray(array) for _, array in sorted(split.inputs.items())]
-    return [
-        hashlib.blake2b(b"".join(array[row].tobytes() for array in arrays), digest_size=16).digest()
-        for row in range(len(split))
-    ]
+    found = np.empty(len(split), np.uint64)
+    for row in range(len(split)):
+        joined = b"".join(array[row].tobytes() for array in arrays)
+        found[row] = int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little")
+    return found

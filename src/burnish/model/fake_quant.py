@@ -8,15 +8,14 @@ real INT8. Its structure is JSON (`fake-quantize` record), its values are tensor
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 import io
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
-from types import MethodType
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from burnish.core.errors import Unsupported
 from burnish.core.machine import INT8_DOT, fingerprint
 from burnish.core.manifest import Record
 from burnish.core.noun import Field, Noun
+from burnish.model.hookable import hookable, unfit
 
 Inputs = dict[str, Tensor]
 
@@ -53,9 +53,9 @@ def insert(
     `keep_float` are paths of layers to leave in floating point. Raises `Unsupported` when the
     module cannot be traced.
     """
-    scope = [_pattern(path) for path in (*keep_float, *_unfit(module))]
+    scope = [_pattern(path) for path in (*keep_float, *unfit(module))]
     name = type(module).__name__
-    return _calibrated(_hookable(module), samples, scheme, attention, {"patterns": scope}, name)  # type: ignore[no-any-return]
+    return _calibrated(hookable(module), samples, scheme, attention, {"patterns": scope}, name)  # type: ignore[no-any-return]
 
 
 def insert_into_graph(
@@ -92,12 +92,6 @@ def _calibrated(
             ) from error
 
 
-def _unfit(module: nn.Module) -> list[str]:
-    """Transposed convolutions with one output channel: NNCF's nodes for them cannot be exported."""
-    kinds = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-    return [name for name, part in module.named_modules() if isinstance(part, kinds) and part.weight.shape[1] == 1]
-
-
 def record(module: nn.Module) -> Record:
     """The structure of the module's fake-quantize nodes."""
     with _quiet() as nncf:
@@ -112,26 +106,7 @@ def has_nodes(module: nn.Module) -> bool:
 def replay(module: nn.Module, entry: Record) -> nn.Module:
     """Put the recorded nodes into `module`; their values come with the weights."""
     with _quiet() as nncf:
-        return nncf.torch.load_from_config(_hookable(module), entry.data)  # type: ignore[no-any-return]
-
-
-def _hookable(module: nn.Module) -> nn.Module:
-    """The module; where it is an `nn.Sequential`, a copy that calls its own children only.
-
-    NNCF keeps its nodes in a child of the model, and `nn.Sequential` calls every child.
-    """
-    if type(module).forward is not nn.Sequential.forward:
-        return module
-    children = list(module._modules)
-
-    def forward(self: nn.Module, input: Tensor) -> Tensor:
-        for name in children:
-            input = self.get_submodule(name)(input)  # noqa: A001
-        return input
-
-    copied = copy.deepcopy(module)
-    copied.forward = MethodType(forward, copied)
-    return copied
+        return nncf.torch.load_from_config(hookable(module), entry.data)  # type: ignore[no-any-return]
 
 
 def _advanced(scheme: Scheme) -> Any:
@@ -210,12 +185,25 @@ def missing_on(device: str) -> str:
 def _load_kernels() -> None:
     """Build and load NNCF's kernels now, and collect the thread pool that it does that in.
 
-    Left to the first forward pass, the pool would be collected, with a warning, at any later time.
+    Left to the first forward pass, the pool would be collected, with a warning, at any later time. NNCF gives the
+    compiler 60 s, which is too short where other work runs; without a compiler it goes on with slower operators.
+    Raises `Unsupported` when the kernels are not there in ten minutes.
     """
+    from nncf.torch.extensions import ExtensionLoaderTimeoutException
     from nncf.torch.quantization.extensions import QuantizedFunctionsCPU
 
-    QuantizedFunctionsCPU.get("Quantize_forward")
-    gc.collect()
+    os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "600")
+    try:
+        QuantizedFunctionsCPU.get("Quantize_forward")
+    except ExtensionLoaderTimeoutException as error:
+        raise Unsupported(
+            "NNCF's kernels could not be compiled in time",
+            where="NNCF_EXTENSION_LOAD_TIMEOUT",
+            why="the C++ compiler is very slow here, or an older torch waits for the lock of a build that was killed",
+            help="set NNCF_EXTENSION_LOAD_TIMEOUT to more seconds, or delete nncf in ~/.cache/torch_extensions",
+        ) from error
+    finally:
+        gc.collect()
 
 
 def _first_line(error: Exception) -> str:

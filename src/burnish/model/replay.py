@@ -9,12 +9,14 @@ from torch import nn
 from burnish.core.errors import ArtifactError, did_you_mean
 from burnish.core.manifest import Record
 from burnish.model import fake_quant
+from burnish.model.attention import replay_attention
 from burnish.model.branch import replay_branches
 from burnish.model.onnx_graph import replay_graph
 from burnish.model.surgery import replay_resize
 from burnish.model.variant import Variant
 
 _REPLAY: Mapping[str, Callable[[nn.Module, Record], nn.Module]] = {
+    "attention": replay_attention,
     "resize": replay_resize,
     "branches": replay_branches,
     "fake-quantize": fake_quant.replay,

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -20,7 +20,11 @@ from burnish.core.progress import Progress, Silent
 from burnish.core.signature import Signature
 from burnish.data.split import Split
 from burnish.model.variant import Variant
+from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings, Loss
+
+if TYPE_CHECKING:
+    from burnish.passes.together import Team
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ class Context:
     much score the budget allows to lose against `base_score`. `unlabelled`: more inputs of the kind of
     `train`, whose targets mean nothing. `by_class(module)`: validation accuracy of each class, where targets are
     classes. `measured_on` names the machine, threads,
-    backend and shapes that `cost` and `inspect` stand for.
+    backend and shapes that `cost` and `inspect` stand for. `ranks` run this pass together; `team` are those that
+    wait to be called into a training (`together`), None where there are none.
     """
 
     signature: Signature
@@ -54,6 +59,8 @@ class Context:
     unlabelled: Split | None = None
     by_class: Callable[[nn.Module], dict[str, float]] | None = None
     measured_on: str = ""
+    ranks: Ranks = field(default_factory=Ranks)
+    team: Team | None = None
 
     def floor(self, score: float) -> float:
         """The lowest score that the budget allows for what now has `score`; never above that."""
@@ -80,10 +87,12 @@ class Pass(Noun):
     """Base of all passes; fields are its settings. Never changes the variant it is given.
 
     `trains` says that the pass needs no gain in speed or size to be kept: it works for quality.
-    `expects` names the pass settings' effect for the plan.
+    `expects` names the pass settings' effect for the plan. `unseen` are settings that change nothing in what comes
+    out but rounding, in the form of pydantic's `exclude`.
     """
 
     trains: ClassVar[bool] = False
+    unseen: ClassVar[dict[str, Any]] = {}
 
     @abstractmethod
     def __call__(self, variant: Variant, context: Context) -> Outcome:
@@ -97,6 +106,11 @@ class Pass(Noun):
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the settings name; the result depends on what is in them."""
+        return ()
+
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """Settings of the trainings it is going to run, where the workload's own are `base`."""
+        del base
         return ()
 
     def forecast(self) -> str:

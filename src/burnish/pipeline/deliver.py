@@ -13,7 +13,7 @@ from burnish.artifact.save import save
 from burnish.core.evidence import Ledger
 from burnish.core.files import write_bytes
 from burnish.core.manifest import Manifest
-from burnish.pipeline.finals import Finalist
+from burnish.pipeline.finalist import Finalist
 from burnish.pipeline.workbench import Workbench
 
 _TOLERANCE = 0.05

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
 from burnish.core.machine import fingerprint
-from burnish.core.measurement import LatencyProfile
 from burnish.data.split import Split
-from burnish.measure.latency import ratio, samples_per_second
+from burnish.measure.latency import samples_per_second
 from burnish.measure.predictor import Predictor
 from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
-from burnish.pipeline.places import places
+from burnish.pipeline.finalist import Finalist, build_finalists
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
 
@@ -29,38 +28,18 @@ _DISTURBED = 0.2  # cores
 
 
 @dataclass(kw_only=True)
-class Finalist:
-    """A candidate on its way to becoming a point of the ledger."""
-
-    stage: int
-    name: str
-    variant: Variant
-    built: Built
-    exact: bool = True
-    reason: str = ""
-    on_validation: Array | None = None
-    on_test: Array | None = None
-    latency: dict[str, LatencyProfile] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """`prune on openvino bf16`."""
-        return f"{self.name} on {self.built.label}"
-
-
-@dataclass(kw_only=True)
 class Finals:
     """Builds, checks, times and scores the finalists. `survivors`: (stage, name, variant), base first."""
 
     bench: Workbench
     survivors: Sequence[tuple[int, str, Variant]]
     machine: str
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict, init=False)
     _exact: dict[int, Array] = field(default_factory=dict)
 
     def run(self) -> tuple[list[Finalist], list[Point]]:
         """All finalists with their points; the base on the reference backend comes first."""
-        finalists = self._build()
+        finalists, self.failed = build_finalists(self.bench, self.survivors)
         with self._predictor() as predictor, self.bench.progress.task("checking candidates", len(finalists)) as task:
             for finalist in finalists:
                 self._check(finalist, predictor)
@@ -68,16 +47,16 @@ class Finals:
         finalists = self._running(finalists)
         share = self.bench.compile.seconds / len(self.bench.served)
         for served in self.bench.served:
-            profiles = self.bench.time(
+            found = self.bench.against_first(
                 [f.built for f in finalists],
                 served,
                 rounds=self.bench.compile.rounds,
                 seconds=share,
                 labels=[f.label for f in finalists],
             )
-            for finalist, profile in zip(finalists, profiles, strict=True):
-                finalist.latency[served.label] = profile
-        return finalists, [self._point(finalist, finalists[0]) for finalist in finalists]
+            for finalist, (profile, speed) in zip(finalists, found, strict=True):
+                finalist.latency[served.label], finalist.speedup[served.label] = profile, speed
+        return finalists, [self._point(finalist, finalists[0].built) for finalist in finalists]
 
     def score_test(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
         """Read the test rows, once, and add their metric and its paired difference to the base."""
@@ -139,27 +118,6 @@ class Finals:
             )
         return running
 
-    def _build(self) -> list[Finalist]:
-        """Every survivor on its `places`; the base also on the reference, which everything is compared with."""
-        useful, reference = self.bench.useful, self.bench.reference
-        known = {backend.name: backend for backend in self.bench.backends()}
-        names = [name for name in known if not useful or name in useful]
-        precisions = [variant.precision for _, _, variant in self.survivors]
-        targets = [self.bench.targets(precision)[0].name for precision in precisions]
-        chosen = places(precisions, targets, names, useful[0] if useful else "")
-        if reference in known and reference not in chosen[0]:
-            chosen[0] = [reference, *chosen[0]]
-        finalists: list[Finalist] = []
-        with self.bench.progress.task("compiling candidates", total=len(self.survivors)) as task:
-            for (stage, name, variant), where in zip(self.survivors, chosen, strict=True):
-                built, failed = self.bench.build_all(variant, [known[backend] for backend in where])
-                self.failed |= {f"{name} on {key}": reason for key, reason in failed.items()}
-                finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
-                task.advance(note=name)
-        if reference in chosen[0]:
-            finalists.sort(key=lambda f: (f.stage, f.built.backend.name != reference))
-        return finalists
-
     def _check(self, finalist: Finalist, predictor: Predictor) -> None:
         workload = self.bench.workload
         if finalist.stage not in self._exact:
@@ -187,7 +145,7 @@ class Finals:
         with predictor.opened(self.bench.candidate(finalist.built, finalist.label)) as run:
             return predictions(run, split)
 
-    def _point(self, finalist: Finalist, base: Finalist) -> Point:
+    def _point(self, finalist: Finalist, base: Built) -> Point:
         workload = self.bench.workload
         validation = None
         if finalist.on_validation is not None:
@@ -203,9 +161,9 @@ class Finals:
             reason=finalist.reason,
             validation=validation,
             latency=finalist.latency,
-            speedup={shape: ratio(profile, base.latency[shape]) for shape, profile in finalist.latency.items()},
+            speedup=finalist.speedup,
             parameters=parameters(finalist.variant.module),
             macs=macs(finalist.variant.module, one_row(self.bench.examples)) if plain else 0,
             size_bytes=finalist.built.size_bytes,
-            smaller=base.built.size_bytes / finalist.built.size_bytes,
+            smaller=base.size_bytes / finalist.built.size_bytes,
         )

@@ -33,7 +33,7 @@ def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
 
     Settings of training that do not change what comes out (but for rounding) are left out.
     """
-    settings = json.dumps(pass_.model_dump(mode="json"), sort_keys=True)
+    settings = json.dumps(pass_.model_dump(mode="json", exclude=pass_.unseen), sort_keys=True)
     criteria = (f"{CRITERIA.package}.{criterion.replace('-', '_')}" for criterion in CRITERIA.names())
     code = code_digest(type(pass_).__module__, *criteria)
     training = json.dumps(context.fit.model_dump(mode="json", exclude=UNSEEN), sort_keys=True)

@@ -6,6 +6,7 @@ A run costs minutes to hours; what is bound to fail is said in the first seconds
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ from burnish.core.signature import Signature, TensorSpec
 from burnish.measure.latency import Candidate, compare
 from burnish.measure.metric import Metric
 from burnish.model.variant import Program, Variant
+from burnish.passes.base import Pass
 from burnish.pipeline.workbench import Request, Workbench
+from burnish.train.refusals import refuse_settings_on_ranks
+from burnish.train.settings import FitSettings
 
 _SLACK = 0.8
 
@@ -45,6 +49,20 @@ def check_quality(budget: Budget, metric: Metric) -> None:
             where=f"budget: {limit.text}",
             help=f"write {metric.name}>=92% or {metric.name}>=0.92, or relative to the model: {metric.name}>=-1pt",
         )
+
+
+def check_trainings(steps: Sequence[str], passes: Sequence[Pass], base: FitSettings) -> None:
+    """Refuse what several ranks cannot train, before anything is.
+
+    Raises `Unsupported` or `RecipeError` naming the pass.
+    """
+    for index, (name, pass_) in enumerate(zip(steps, passes, strict=True)):
+        for settings in pass_.trainings(base):
+            try:
+                refuse_settings_on_ranks(settings)
+            except (Unsupported, RecipeError) as error:
+                error.where = f"passes.{index} ({name}): {error.where}"
+                raise
 
 
 def check_model(bench: Workbench, variant: Variant) -> None:

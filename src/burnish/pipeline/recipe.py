@@ -66,6 +66,7 @@ class Recipe(Noun):
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="0 is every core")
     device: Device = Field(default="auto", description="what trains; auto is a GPU if any")
+    devices: int = Field(default=1, ge=1, description="ranks on this machine that train together")
 
     def build_passes(self) -> list[Pass]:
         """All passes, checked. Raises `RecipeError`."""

@@ -6,7 +6,7 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -29,16 +29,19 @@ from burnish.passes.base import Context
 from burnish.pipeline.account import commit, layer_rows
 from burnish.pipeline.cache import VariantCache, cache_root
 from burnish.pipeline.deliver import deliver
-from burnish.pipeline.finals import Finalist, Finals
+from burnish.pipeline.finalist import Finalist
+from burnish.pipeline.finals import Finals
 from burnish.pipeline.front import mark
 from burnish.pipeline.keys import stage_key, start_key
-from burnish.pipeline.preflight import check_latency, check_model, check_quality
+from burnish.pipeline.preflight import check_latency, check_model, check_quality, check_trainings
 from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.screen import screen
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.surroundings import context_of, max_drop
+from burnish.pipeline.team import gather
 from burnish.pipeline.workbench import Workbench
 from burnish.train.device import choose_device, device_name
+from burnish.train.ranks import Ranks
 from burnish.workloads.workload import Workload
 
 Extras = Callable[[Ledger], Mapping[str, bytes]]
@@ -58,7 +61,10 @@ class Result:
 
 @dataclass(kw_only=True)
 class Run:
-    """One recipe on one workload. `extras` makes further files of the artifact from the ledger."""
+    """One recipe on one workload. `extras` makes further files of the artifact from the ledger.
+
+    With several `ranks` this is the first one, and the others are in `pipeline.team.help_out`.
+    """
 
     recipe: Recipe
     workload: Workload
@@ -66,11 +72,14 @@ class Run:
     progress: Progress
     command: str = ""
     extras: Extras | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
     def __post_init__(self) -> None:
         self.passes = self.recipe.build_passes()
         self.budget = parse_budget(self.recipe.budget, self.workload.metric.name)
         check_quality(self.budget, self.workload.metric)
+        if max(self.ranks.world, self.recipe.devices) > 1:
+            check_trainings([step.name for step in self.recipe.passes], self.passes, self.workload.fit)
         device = choose_device(self.recipe.device)
         self.machine: Machine = fingerprint(accelerator=device_name(device) if device.type != "cpu" else "")
         self.threads = self.recipe.threads or self.machine.cores
@@ -92,6 +101,8 @@ class Run:
 
     def execute(self) -> Result:
         """Run everything. Raises `BurnishError`; the output folder is whole or untouched."""
+        if self.recipe.devices > 1 and self.ranks.world == 1:
+            raise RecipeError("there is one rank", where="devices", help="start it by `burnish optimize` or torchrun")
         started = time.perf_counter()
         torch.set_num_threads(self.threads)
         with lock_folder(self.out), own_folder(self.out / ".work") as scratch:
@@ -138,7 +149,8 @@ class Run:
             examples=context.examples,
         )
         check_latency(bench, self.budget)
-        context = replace(context, cost=bench.cost, inspect=bench.inspect)
+        team = gather(self.ranks, self.recipe, self.workload, self.build, self.threads)
+        context = replace(context, cost=bench.cost, inspect=bench.inspect, team=team)
         stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self.build, machine=self.machine.label)
         variant = Variant(module=self.build())
         if isinstance(variant.module, OnnxGraph):
@@ -168,6 +180,8 @@ class Run:
             state = after
         if not survivors:
             raise RecipeError("no pass gave a model", where="passes", help=evidence[0].reason)
+        if team is not None:
+            team.dismiss()
         return stages, evidence, survivors
 
     def _start_from(self, stages: Stages, state: State) -> None:
@@ -176,6 +190,8 @@ class Run:
         found = screen(stages.bench, state.variant)
         stages.bench.useful = found.by_speed() if self.recipe.compile.backends else found.useful()
         stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful, stages.bench.reference)
+        if stages.context.team is not None:
+            stages.context.team.teach(state.variant)
         stages.context = replace(
             stages.context,
             teacher=state.variant.copy().module,

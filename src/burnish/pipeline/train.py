@@ -34,7 +34,8 @@ def train(recipe: Recipe, workload: Workload, *, strategy: str, ranks: Ranks, pr
         return None
     torch.manual_seed(recipe.seed)
     fit = context.fit.model_copy(update={"strategy": strategy})
-    outcome = run.passes[0](Variant(module=run.build()), replace(context, fit=fit, scratch=run.cache.scratch(key)))
+    told = replace(context, fit=fit, scratch=run.cache.scratch(key), ranks=ranks)
+    outcome = run.passes[0](Variant(module=run.build()), told)
     if ranks.first:
         run.cache.store(key, outcome, float(outcome.notes.get("seconds", 0.0)))
     return outcome

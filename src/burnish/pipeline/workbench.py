@@ -22,10 +22,11 @@ from burnish.core.errors import BurnishError, MissingExtra, OutputError, Unsuppo
 from burnish.core.evidence import Coverage
 from burnish.core.files import explain_io
 from burnish.core.machine import available_bytes
-from burnish.core.measurement import LatencyProfile
+from burnish.core.measurement import LatencyProfile, Ratio
 from burnish.core.progress import Progress
 from burnish.core.signature import Served
-from burnish.measure.latency import Candidate, compare, ratio
+from burnish.measure.groups import at_once, compare_groups
+from burnish.measure.latency import Candidate, compare
 from burnish.measure.size import folder_bytes
 from burnish.model.variant import Variant
 from burnish.pipeline.recipe import Compile
@@ -181,6 +182,23 @@ class Workbench:
         except BurnishError as error:
             raise Unsupported("the compiled model does not run", where=error.where, why=_why(error)) from error
 
+    def against_first(
+        self, built: Sequence[Built], served: Served, *, rounds: int, seconds: float, labels: Sequence[str] = ()
+    ) -> list[tuple[LatencyProfile, Ratio]]:
+        """Latency of each, and how many times as fast as the first it is; in groups that fit into memory.
+
+        Raises `Unsupported` when one of them does not run.
+        """
+        named = list(zip(built, labels or [item.label for item in built], strict=True))
+        size = at_once(max(item.size_bytes for item in built), available_bytes())
+
+        def compare(group: Sequence[tuple[Built, str]]) -> list[LatencyProfile]:
+            share = seconds * len(group) / len(named)
+            items, names = zip(*group, strict=True)
+            return self.time(items, served, rounds=rounds, seconds=share, labels=names)
+
+        return compare_groups(named, size, compare)
+
     def candidate(self, built: Built, label: str) -> Candidate:
         """What a process of its own needs to run it."""
         return Candidate(
@@ -203,10 +221,7 @@ class Workbench:
         return found
 
     def cost(self, variants: Sequence[Variant]) -> list[float]:
-        """Latency in ms of each on the target backend at the first shape.
-
-        They are measured side by side in groups that fit into memory; the first one is in every group.
-        """
+        """Latency in ms of each on the target backend at the first shape."""
         with self.progress.task("compiling for the cost table", total=len(variants)) as task:
             first = self.on_target(variants[0])[-1]
             built = [first]
@@ -214,17 +229,10 @@ class Workbench:
             for variant in variants[1:]:
                 built.append(self.build(variant, first.backend, first.options))
                 task.advance()
-        others = at_once(max(item.size_bytes for item in built), available_bytes()) - 1
-        reference_ms: list[float] = []
-        ratios: list[float] = []
-        for start in range(1, max(2, len(built)), others):
-            group = [first, *built[start : start + others]]
-            labels = ["the whole model", *(f"width {start + i}" for i in range(len(group) - 1))]
-            profiles = self.time(group, self.served[0], rounds=8, seconds=2.0 * len(group), labels=labels)
-            reference_ms.append(profiles[0].p50.value)
-            ratios += [1 / ratio(profile, profiles[0]).value for profile in profiles[1:]]
-        whole_ms = float(np.median(reference_ms))
-        return [whole_ms, *(whole_ms * share for share in ratios)]
+        labels = ["the whole model", *(f"width {number}" for number in range(1, len(built)))]
+        found = self.against_first(built, self.served[0], rounds=8, seconds=2.0 * len(built), labels=labels)
+        whole_ms = found[0][0].p50.value
+        return [whole_ms / speed.value for _, speed in found]
 
     def inspect(self, variant: Variant) -> Coverage | None:
         """What really runs in low precision on the target backend; None when it cannot tell."""
@@ -238,16 +246,6 @@ class Workbench:
             wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
             widths.append((0, max(0, wanted - array.shape[axis])))
         return np.pad(array, widths) if any(after for _, after in widths) else array
-
-
-def at_once(size_bytes: int, available_bytes: int) -> int:
-    """How many programs of that size may be alive side by side: they take half of the memory, 2 to 16 of them.
-
-    A process takes about 300 MB with a runtime loaded, and four times the program: a runtime keeps the file and
-    its own copy of the weights, both also while it opens them.
-    """
-    each = 3e8 + 4 * size_bytes
-    return int(min(16, max(2, available_bytes / 2 / each)))
 
 
 def _why(error: BurnishError) -> str:

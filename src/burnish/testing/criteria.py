@@ -12,7 +12,8 @@ from burnish.core.doors import CRITERIA
 from burnish.core.errors import Unsupported
 from burnish.data.split import Split
 from burnish.passes.criterion import Criterion
-from burnish.passes.pruning.groups import Graph, Group, trace
+from burnish.passes.pruning.group import Group
+from burnish.passes.pruning.groups import Graph, trace
 from burnish.passes.pruning.scores import gate_scores, view
 from burnish.testing.backends import TinyImages, image_inputs
 from burnish.train.losses import cross_entropy

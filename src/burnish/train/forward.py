@@ -1,4 +1,4 @@
-"""How the forward pass of a training runs: as it is, or with activations computed again.
+"""How the forward pass of a training runs: as it is, compiled (see `compiled`), or with activations computed again.
 
 Activation checkpointing keeps the input of each block and computes what lies within once more for the backward pass,
 with the same random numbers; statistics of normalization layers are counted once.
@@ -17,13 +17,20 @@ from torch import nn
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 from burnish.core.errors import Unsupported
+from burnish.train.compiled import compiled
 from burnish.train.settings import FitSettings
 from burnish.train.units import blocks
 
 
-def forward_pass(work: nn.Module, settings: FitSettings) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def forward_pass(work: nn.Module, settings: FitSettings) -> Iterator[None]:
     """Within the block `work` runs as the settings say. Raises `Unsupported` where that cannot work."""
-    return _recomputed(work) if settings.checkpoint_activations else contextlib.nullcontext()
+    with contextlib.ExitStack() as ending:
+        if settings.checkpoint_activations:
+            ending.enter_context(_recomputed(work))
+        if settings.compile:
+            ending.enter_context(compiled(work))
+        yield
 
 
 @contextlib.contextmanager
@@ -59,6 +66,8 @@ def _recomputed(work: nn.Module) -> Iterator[None]:
 def _run(forward: Callable[..., Any], block: nn.Module, *args: Any, **kwargs: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*args, **kwargs)
+    if torch.compiler.is_compiling():  # what a compiled graph computes again has no effects
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
     contexts = partial(_contexts, block)
     return checkpoint(forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 

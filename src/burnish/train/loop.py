@@ -17,6 +17,7 @@ from torch import nn
 from burnish.core.files import digest
 from burnish.core.progress import Progress
 from burnish.data.split import Split
+from burnish.train.advisor import Kept, resolve
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
@@ -26,7 +27,7 @@ from burnish.train.guard import check_weights
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision
-from burnish.train.ranks import current_ranks
+from burnish.train.ranks import Ranks
 from burnish.train.refusals import refuse_call, refuse_forward, refuse_on_ranks
 from burnish.train.result import FitResult
 from burnish.train.samples import Samples
@@ -54,6 +55,7 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress,
     label: str = "fit",
+    ranks: Ranks | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FitResult:
     """Train `module` in place, on the device that the settings name; afterwards it is where it was.
@@ -63,8 +65,8 @@ def fit(
     same run (same settings, seed, data and starting weights) that run goes on. A thread of its own writes it while the
     training goes on; it is whole when this returns or raises. `samples` must be there when the
     settings name a weighting or a curriculum, and belongs to this one call. Fractional epochs
-    train the first batches of the last epoch. Within `ranks.joined` all ranks call this with the same arguments and
-    train together; the checkpoint belongs to the first one. `clock` gives seconds.
+    train the first batches of the last epoch. All of `ranks` call this with the same arguments and train together; the
+    checkpoint belongs to the first one. Without `ranks` this process trains alone. `clock` gives seconds.
 
     Raises `TrainingFailed` when the loss or a weight is not finite, `Unsupported` when nothing is
     trainable, `BadData` without rows, `RecipeError` on patience without a score, `OutputError` when a checkpoint could
@@ -74,8 +76,13 @@ def fit(
     refuse_call(split, settings, chosen, scored=score is not None)
     began = clock()
     device = choose_device(settings.device)
-    ranks = current_ranks()
-    refuse_forward(module, settings)
+    ranks = ranks or Ranks()
+    refuse_forward(module, settings, world=ranks.world, device=device)
+    key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
+    kept = Kept(checkpoint=checkpoint, key=key)
+    settings, why = resolve(settings, module, split, ranks=ranks, device=device, kept=kept)
+    if why:
+        progress.say(f"optimizer {why}")
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
     predicted = measured = None
     per_epoch = split.num_batches(settings.batch_size)
@@ -89,13 +96,12 @@ def fit(
         progress.task(label, total) as bar,
         contextlib.ExitStack() as ending,
     ):
-        key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
         with chosen.unseen():
             precision = agreed(choose_precision(settings.precision, device, enough), ranks)
         if ranks.world > 1:
-            refuse_on_ranks(chosen, precision)
+            refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
             progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)
@@ -115,7 +121,7 @@ def fit(
             total=total,
             cycle=round(settings.t_0 * per_epoch),
         )
-        key = digest(key, precision.name)
+        key = digest(key, precision.name, settings.optimizer)
         before = run.resume(checkpoint, key, progress) if checkpoint else 0.0
         done = min(total, len(run.history) * per_epoch + len(run.losses))
         bar.advance(done)
@@ -171,6 +177,9 @@ def fit(
         stopped=stopped,
         skipped_steps=run.skipped,
         wait_share=watch.share(),
+        compiled=watch.first_step() if settings.compile else "",
+        optimizer=settings.optimizer,
+        optimizer_reason=why,
         strategy=strategy.name,
         ranks=ranks.world,
         predicted=predicted,

@@ -86,6 +86,17 @@ def acts_by_element(name: str) -> bool:
     return torch.allclose(whole.weight, torch.cat([*halves.parameters()]))
 
 
+def refuse_divided(name: str) -> None:
+    """Raises `Unsupported` when the optimizer cannot train matrices of which every rank has a part."""
+    if not acts_by_element(name):
+        raise Unsupported(
+            f"the optimizer {name} cannot train a divided matrix",
+            where="strategy",
+            why="its step of one element depends on others, which lie on other ranks",
+            help="set strategy to zero1, or optimizer to adamw",
+        )
+
+
 def _state_bytes(name: str, module: nn.Module) -> float:
     optimizer = build_optimizer(module, FitSettings(optimizer=name))
     for param in module.parameters():

@@ -25,7 +25,7 @@ from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
 from burnish.train.strategy import Strategy, strategy_called, twin
 
-WHOLE = ("ddp", "zero1")
+WHOLE = ("single", "ddp", "zero1")
 """Strategies that leave matrices whole, for optimizers whose step of one element depends on others."""
 
 
@@ -52,6 +52,11 @@ def plans(size: ModelSize, *, devices: int, activations: float | None) -> list[P
     ]
 
 
+def runnable(rows: list[Plan], optimizer: str) -> list[Plan]:
+    """Those whose strategy the optimizer can work with."""
+    return rows if acts_by_element(optimizer) else [row for row in rows if row.strategy in WHOLE]
+
+
 def choose_strategy(
     settings: FitSettings, ranks: Ranks, module: nn.Module, split: Split, device: torch.device
 ) -> tuple[Strategy, str]:
@@ -64,24 +69,25 @@ def choose_strategy(
     if name == "auto" and ranks.world == 1:
         name, reason = "single", "single: there is one rank"
     if name == "auto":
-        rows = np.arange(min(len(split), -(-settings.batch_size // ranks.world)))
-        try:
-            kept: float | None = activation_bytes(twin(module), split.batch(rows).inputs)
-        except Unsupported:
-            kept = None
-        room = float(ranks.each(torch.tensor(_room(module, device), dtype=torch.float64)).min())
+        kept = rank_activations(settings, ranks, module, split)
+        room = rank_room(ranks, module, device)
         size = model_size(module, settings.optimizer)
         chosen, reason = automatic(size, settings.optimizer, ranks.world, room_bytes=room, activations=kept)
         name = ranks.text(chosen)
     if name == "single" and ranks.world > 1:
-        raise RecipeError(
-            "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
-        )
+        refuse_single()
     if name != "single" and not dist.is_initialized():
         raise RecipeError(
             f"the strategy {name} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
         )
     return strategy_called(name), reason
+
+
+def refuse_single() -> None:
+    """Raises `RecipeError`: ranks would train without knowing of each other."""
+    raise RecipeError(
+        "the strategy single is for one rank", where="strategy", help="set it to auto, ddp, zero1, zero2 or zero3"
+    )
 
 
 def automatic(
@@ -91,15 +97,27 @@ def automatic(
 
     `room_bytes` is what one rank has, its copy of the model included; activations are left out where they are None.
     """
-    rows = plans(size, devices=world, activations=activations)
-    if not acts_by_element(optimizer):
-        rows = [row for row in rows if row.strategy in WHOLE]
+    rows = runnable(plans(size, devices=world, activations=activations), optimizer)
     chosen = least(rows, room_bytes)
     if chosen is None:
         last = min(rows, key=lambda row: row.total)
         return last.strategy, f"{last.strategy}: holds least; nothing fits into {room_bytes / 1e9:.2f} GB a rank"
     needs = f"{chosen.total / 1e9:.2f} of {room_bytes / 1e9:.2f} GB a rank"
     return chosen.strategy, f"{chosen.strategy}: the least sharding that fits, {needs}"
+
+
+def rank_activations(settings: FitSettings, ranks: Ranks, module: nn.Module, split: Split) -> float | None:
+    """Bytes of activations for a rank's rows of a batch; None where they cannot be told."""
+    rows = np.arange(min(len(split), -(-settings.batch_size // ranks.world)))
+    try:
+        return activation_bytes(twin(module), split.batch(rows).inputs)
+    except Unsupported:
+        return None
+
+
+def rank_room(ranks: Ranks, module: nn.Module, device: torch.device) -> float:
+    """Bytes that every rank can have, with what the module takes already. All ranks call this."""
+    return float(ranks.each(torch.tensor(_room(module, device), dtype=torch.float64)).min())
 
 
 def _room(module: nn.Module, device: torch.device) -> float:

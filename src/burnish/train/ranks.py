@@ -11,26 +11,38 @@ import contextlib
 import datetime
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from burnish.core.errors import Unsupported
+from burnish.core.errors import TrainingFailed, Unsupported
 from burnish.train.device import Device, choose_device
 
 PATIENCE = datetime.timedelta(minutes=10)
 """How long a rank waits for another one that neither answers nor dies."""
 
+_STOPPED_S = 20.0
+"""How long a rank that lost another one waits to be stopped."""
+
+_IDLE = datetime.timedelta(days=30)
+"""How long a rank waits for work that the first one may not have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process's number among `world` of them. Every method is called by all ranks, in the same order."""
+    """This process's number among `world` of them. Every method is called by all ranks, in the same order.
+
+    `group` is torch's process group that they talk in; None is the one that was joined first.
+    """
 
     rank: int = 0
     world: int = 1
+    group: Any = field(default=None, repr=False)
 
     @property
     def first(self) -> bool:
@@ -43,7 +55,7 @@ class Ranks:
         if self.world == 1:
             return mine.unsqueeze(0)
         found = [torch.empty_like(mine) for _ in range(self.world)]
-        dist.all_gather(found, mine)
+        dist.all_gather(found, mine, group=self.group)
         return torch.stack(found)
 
     def text(self, text: str, *, of: int = 0) -> str:
@@ -52,10 +64,10 @@ class Ranks:
             return text
         raw = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8) if text else torch.empty(0).byte()
         size = torch.tensor(len(raw))
-        dist.broadcast(size, of)
+        dist.broadcast(size, of, group=self.group)
         if self.rank != of:
             raw = torch.empty(int(size), dtype=torch.uint8)
-        dist.broadcast(raw, of)
+        dist.broadcast(raw, of, group=self.group)
         return raw.numpy().tobytes().decode()
 
     def value(self, value: float | None) -> float | None:
@@ -75,8 +87,12 @@ class Ranks:
         for name, dtype, shape in json.loads(self.text(json.dumps(heads), of=of)):
             here = self.rank == of
             tensor = tensors[name].cpu().contiguous() if here else torch.empty(shape, dtype=getattr(torch, dtype))
-            dist.broadcast(tensor, of)
+            dist.broadcast(tensor, of, group=self.group)
             yield name, tensor
+
+    def idle(self) -> Ranks:
+        """The same ranks in a group of their own, in which they may wait for the first one for days."""
+        return self if self.world == 1 else replace(self, group=dist.new_group(backend="gloo", timeout=_IDLE))
 
 
 def current_ranks() -> Ranks:
@@ -90,7 +106,8 @@ def current_ranks() -> Ranks:
 def joined(device: Device = "auto") -> Iterator[Ranks]:
     """This process's place among those that torchrun started, for the length of the block; alone when it did not.
 
-    On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few.
+    On a GPU each rank of a machine takes the one of its LOCAL_RANK. Raises `Unsupported` when there are too few, and
+    `TrainingFailed` when another rank is gone.
     """
     if dist.is_available() and dist.is_initialized():  # Ray Train joined them already, and will leave them
         yield current_ranks()
@@ -109,5 +126,12 @@ def joined(device: Device = "auto") -> Iterator[Ranks]:
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=PATIENCE)
-    yield current_ranks()
+    try:
+        yield current_ranks()
+    except RuntimeError as error:
+        if "gloo" not in str(error) and not isinstance(error, dist.DistError):
+            raise
+        time.sleep(_STOPPED_S)  # whoever started the ranks sees which one is gone, and stops this one
+        why = str(error).splitlines()[0]
+        raise TrainingFailed("another rank is gone", where=f"rank {os.environ['RANK']}", why=why) from error
     dist.destroy_process_group()  # not after an error: it would wait for ranks that may be gone

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
+from burnish.backends.backend import Availability
+from burnish.core.doors import BACKENDS
 from burnish.core.errors import BadData, RecipeError, Unsupported
 from burnish.data.split import Split
 from burnish.model.fake_quant import has_nodes
-from burnish.train.precision import Precision
+from burnish.train.optimizer import refuse_divided
+from burnish.train.planner import WHOLE, refuse_single
 from burnish.train.samples import Samples
-from burnish.train.settings import FitSettings
+from burnish.train.settings import AUTO, FitSettings
 
 
 def refuse_call(split: Split, settings: FitSettings, samples: Samples, *, scored: bool) -> None:
@@ -22,27 +26,62 @@ def refuse_call(split: Split, settings: FitSettings, samples: Samples, *, scored
         raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
 
 
-def refuse_on_ranks(samples: Samples, precision: Precision) -> None:
+def refuse_on_ranks(*, weighted: bool, precision: str) -> None:
     """Raises `Unsupported` on what one rank would have to know of the others."""
-    if samples.weighting is not None:
+    if weighted:
         raise Unsupported(
             "rows cannot be weighed on several ranks",
             where="weighting",
             why="a weighting remembers every row, and a rank sees only its own",
             help="leave weighting empty, or train on one rank",
         )
-    if precision.name == "fp16":
+    if precision == "fp16":
         raise Unsupported(
             "fp16 cannot be trained on several ranks", where="precision", help="set precision to bf16 or fp32"
         )
 
 
-def refuse_forward(module: nn.Module, settings: FitSettings) -> None:
-    """Raises `Unsupported` on a forward pass that cannot be computed again."""
-    if settings.checkpoint_activations and has_nodes(module):
+def refuse_settings_on_ranks(settings: FitSettings) -> None:
+    """Raises `Unsupported` or `RecipeError` on what several ranks cannot train, as far as the settings tell."""
+    refuse_on_ranks(weighted=bool(settings.weighting), precision=settings.precision)
+    if settings.strategy == "single":
+        refuse_single()
+    if settings.strategy not in ("auto", *WHOLE) and settings.optimizer != AUTO:
+        refuse_divided(settings.optimizer)
+    refuse_compiled_ranks(settings)
+
+
+def refuse_with_rounding(settings: FitSettings) -> None:
+    """Raises `Unsupported` on what fake-quantize nodes cannot go along with."""
+    named = next((name for name in ("compile", "checkpoint_activations") if getattr(settings, name)), None)
+    if named is not None:
         raise Unsupported(
-            "training with the rounding cannot compute activations again",
-            where="checkpoint_activations",
+            "training with the rounding can neither be compiled nor compute activations again",
+            where=named,
             why="fake-quantize nodes follow every operator as the model is called",
-            help="set checkpoint_activations to false",
+            help=f"set {named} to false",
         )
+
+
+def refuse_compiled_ranks(settings: FitSettings) -> None:
+    """Raises `Unsupported` on several ranks that are to train compiled."""
+    if settings.compile:
+        raise Unsupported(
+            "several ranks cannot train compiled",
+            where="compile",
+            why="no strategy was tried with it",
+            help="set compile to false, or train on one rank",
+        )
+
+
+def refuse_forward(module: nn.Module, settings: FitSettings, *, world: int, device: torch.device) -> None:
+    """Raises `Unsupported` on a forward pass that can be neither computed again nor compiled."""
+    if has_nodes(module):
+        refuse_with_rounding(settings)
+    if not settings.compile:
+        return
+    if world > 1:
+        refuse_compiled_ranks(settings)
+    state: Availability = BACKENDS.get("inductor").available()
+    if device.type == "cpu" and not state.ok:
+        raise Unsupported(state.reason, where="compile", help=f"{state.help}, or set compile to false")

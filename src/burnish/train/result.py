@@ -12,8 +12,9 @@ class FitResult(Noun):
 
     `stopped` says why it ended; `seconds` is the time spent, over all resumed parts; `skipped_steps` had gradients
     that fp16 could not hold. `wait_share` is the part of the time of training steps that was spent waiting for
-    batches, since the last start. On several ranks, `predicted` and `measured` are the bytes of model state of the
-    first one.
+    batches, since the last start. `compiled` says what a compiled model's first step took, `optimizer_reason` why
+    `auto` took this optimizer. On several ranks,
+    `predicted` and `measured` are the bytes of model state of the first one.
     """
 
     epochs_run: float
@@ -26,6 +27,9 @@ class FitResult(Noun):
     stopped: str
     skipped_steps: int = 0
     wait_share: float = 0.0
+    compiled: str = ""
+    optimizer: str = ""
+    optimizer_reason: str = ""
     strategy: str = "single"
     ranks: int = 1
     predicted: StateBytes | None = None

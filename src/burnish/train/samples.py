@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from burnish.core.errors import RecipeError
-from burnish.data.order import mix_seed
+from burnish.data.order import batches, mix_seed
 from burnish.data.prefetch import ahead
 from burnish.data.split import Batch, Split
 from burnish.model.variant import predict
@@ -70,12 +70,14 @@ class Samples:
     def _order(self, split: Split, settings: FitSettings, seed: int, epoch: int) -> list[NDArray[np.integer]]:
         """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches."""
         allowed = self._ranks(settings, split, seed)[: _allowed(settings, len(split), epoch)]
-        part, wanted = split.take(allowed), split.num_batches(settings.batch_size)
-        batches: list[NDArray[np.integer]] = []
-        while len(batches) < wanted:
-            again = mix_seed(seed, epoch, len(batches)) if batches else epoch
-            batches += [allowed[rows] for rows in part.order(settings.batch_size, seed=seed, epoch=again)]
-        return batches[:wanted]
+        lengths = None if split.lengths is None else split.lengths[allowed]
+        wanted, size = split.num_batches(settings.batch_size), settings.batch_size
+        found: list[NDArray[np.integer]] = []
+        while len(found) < wanted:
+            again = mix_seed(seed, epoch, len(found)) if found else epoch
+            order = batches(len(allowed), size, seed=seed, epoch=again, lengths=lengths)
+            found += [allowed[rows] for rows in order]
+        return found[:wanted]
 
     def _ranks(self, settings: FitSettings, split: Split, seed: int) -> NDArray[np.int64]:
         """Row numbers in the order in which they come in; the random control has the same pace."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 from torch import Tensor, nn
 
 from burnish.core.doors import OPTIMIZERS, STRATEGIES, WEIGHTINGS
+from burnish.core.errors import RecipeError
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
@@ -21,17 +23,44 @@ Objective = Callable[[nn.Module, Batch], Tensor]
 """What one training step minimizes: calls the module on the batch itself."""
 
 
+AUTO = "auto"
+"""The optimizer that is chosen by memory (see `advisor`)."""
+
 UNSEEN = {"workers", "save_every_s", "strategy"}
 """Settings that do not change what comes out, but for rounding."""
 
 
-class FitSettings(Noun):
+class RowWeights(Noun):
+    """How much each training row counts, wherever something trains."""
+
+    weighting: str | None = Field(default=None, description="`burnish list weightings`; empty: all rows alike")
+    weights: str | None = Field(default=None, description="file of `burnish data check --out`, for weighting: column")
+
+    @model_validator(mode="after")
+    def _weighting_known(self) -> Self:
+        if self.weighting:
+            WEIGHTINGS.check(self.weighting)
+        if self.weighting == "column" and not self.weights:
+            raise RecipeError(
+                "the weighting column needs a file of weights",
+                where="weights",
+                help="set weights to the file that `burnish data check --out` wrote",
+            )
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of weights."""
+        return (Path(self.weights),) if self.weights else ()
+
+
+class FitSettings(RowWeights):
     """Settings of one training run. `learning_rate` is the peak of the schedule."""
 
     epochs: float = Field(default=3.0, gt=0, description="passes over the training rows; parts of one are fine")
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
-    optimizer: str = Field(default="adamw", description="`burnish list optimizers`")
+    optimizer: str = Field(default="adamw", description="`burnish list optimizers`; auto is one whose state fits")
     weight_decay: float = Field(default=1e-2, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     schedule: Schedule = "one-cycle"
@@ -55,6 +84,7 @@ class FitSettings(Noun):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
+    compile: bool = Field(default=False, description="torch.compile of the model while it trains, on one device")
     checkpoint_activations: bool = Field(
         default=False, description="keep only the inputs of blocks and compute the rest again: less memory, more time"
     )
@@ -71,9 +101,13 @@ class FitSettings(Noun):
 
     @model_validator(mode="after")
     def _known(self) -> FitSettings:
-        OPTIMIZERS.check(self.optimizer)
-        if self.weighting:
-            WEIGHTINGS.check(self.weighting)
+        check_optimizer(self.optimizer)
         if self.strategy != "auto":
             STRATEGIES.check(self.strategy)
         return self
+
+
+def check_optimizer(name: str) -> None:
+    """Raises `UnknownName`."""
+    if name != AUTO:
+        OPTIMIZERS.check(name)

@@ -12,8 +12,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from burnish.core.errors import Unsupported
-from burnish.train.optimizer import acts_by_element, build_optimizer
+from burnish.train.optimizer import build_optimizer, refuse_divided
 from burnish.train.settings import FitSettings
 from burnish.train.strategy import Strategy, batch_statistics, twin
 from burnish.train.units import units
@@ -57,7 +56,7 @@ class Sharded(Strategy):
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""
-        refuse_whole_matrices(settings.optimizer)
+        refuse_divided(settings.optimizer)
         made = build_optimizer(work, settings)
         for group in made.param_groups:
             if group.get("fused"):  # torch has no fused step of SGD for divided tensors
@@ -85,13 +84,3 @@ class Sharded(Strategy):
             return local
         mesh, placed = like.device_mesh, like.placements
         return DTensor.from_local(local, mesh, placed, run_check=False, shape=like.shape, stride=like.stride())
-
-
-def refuse_whole_matrices(optimizer: str) -> None:
-    """Raises `Unsupported` for an optimizer that must see whole matrices."""
-    if not acts_by_element(optimizer):
-        raise Unsupported(
-            f"the optimizer {optimizer} cannot train a divided matrix",
-            why="its step of one element depends on others, which lie on other ranks",
-            help="set strategy to zero1, or optimizer to adamw",
-        )

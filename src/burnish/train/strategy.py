@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from burnish.core.doors import STRATEGIES
 from burnish.core.errors import MissingExtra
+from burnish.model.fake_quant import has_nodes
 from burnish.train.memory import ModelSize, StateBytes
 from burnish.train.optimizer import build_optimizer, load_optimizer_state, optimizer_state
 from burnish.train.ranks import Ranks
@@ -133,9 +134,10 @@ def twin(module: nn.Module) -> nn.Module:
 
 def batch_statistics(work: nn.Module, device: torch.device) -> nn.Module:
     """On GPUs, batch normalization over the rows of all ranks; on processors each rank normalizes its own, as torch has
-    none there. Running statistics are averaged after each epoch, so that all ranks end with the same.
+    none there. Running statistics are averaged after each epoch, so that all ranks end with the same. A module with
+    fake-quantize nodes is left alone: they follow torch's own operators, and SyncBatchNorm is another one.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or has_nodes(work):
         return work
     synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(work)  # type: ignore[no-untyped-call]
     return synced

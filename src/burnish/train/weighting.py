@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,7 +27,9 @@ _MEMORY = 0.7
 
 
 class Weighting(ABC):
-    """Weights of rows. `split` holds all training rows. What can be set are the fields `weighting...` of `fit`."""
+    """Weights of rows. `split` holds all training rows. `follows` are the settings of `fit` that it goes by."""
+
+    follows: ClassVar[tuple[str, ...]] = ("weighting_warmup",)
 
     def __init__(self, split: Split, settings: FitSettings) -> None:
         self.warmup = settings.weighting_warmup

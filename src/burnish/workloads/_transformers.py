@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from burnish.core.errors import BadData, MissingExtra, Unsupported
+from burnish.core.files import digest, sha256
 
 _HELP = "pip install 'burnish[text]'"
 _CLASSIFIER = "ForSequenceClassification"
@@ -73,6 +74,14 @@ def tokenize(
     ids = np.full((len(rows), length), tokenizer.pad_token_id or 0, np.int64)
     ids[mask.astype(bool)] = np.concatenate([np.asarray(row, np.int64) for row in rows]) if rows else 0
     return ids, mask, lengths
+
+
+def tokenizer_key(folder: Path, length: int) -> str:
+    """A hash of the folder's files but the weights, of the library's version and of `length`."""
+    with _quiet() as transformers:
+        version: str = transformers.__version__
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".txt", ".model"))
+    return digest(version, str(length), *(part for file in files for part in (file.name, sha256(file))))
 
 
 @contextlib.contextmanager

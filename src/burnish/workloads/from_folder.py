@@ -7,27 +7,25 @@ classes (`...ForSequenceClassification`) is taken as trained; an encoder gets a 
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from burnish.core.doors import METRICS
-from burnish.core.errors import BadData
-from burnish.data.divide import divide
-from burnish.data.tables.read import read_table
+from burnish.data.tables.texts import open_texts
 from burnish.train.losses import cross_entropy
 from burnish.train.settings import FitSettings
-from burnish.workloads._transformers import is_classifier, read_config
+from burnish.workloads._transformers import is_classifier, read_config, tokenizer_key
 from burnish.workloads.text import (
     EncoderClassifier,
+    narrow_tokens,
     open_classifier,
     open_encoder,
     text_served,
     text_signature,
-    text_split,
+    trim_wide,
 )
 from burnish.workloads.workload import Workload
 
@@ -38,16 +36,23 @@ def from_folder(
     """Classify the column `text` of `data` (.parquet, .csv, .tsv, .jsonl) into the values of `label`.
 
     Rows with a text seen before are dropped; the rest is divided 80/10/10 by `seed`. `length` is
-    the most tokens of a text. Raises `BadData`, `MissingData`, `MissingExtra`, `Unsupported`.
+    the most tokens of a text. Rows are mapped from the cache folder, so the table may be larger than memory.
+    Raises `BadData`, `MissingData`, `MissingExtra`, `Unsupported`.
     """
     path = Path(data).expanduser()
-    table = read_table(path, (text, label))
     trained = is_classifier(folder)
     config = read_config(folder)
-    names = _label_names(config) if trained else ()
-    texts, targets, classes = _rows(table[text], table[label], names, where=f"{path}, column {label!r}")
-    whole = text_split(folder, texts, targets, length=length)
-    train, validation, test = (whole.take(rows) for rows in divide(targets, (0.8, 0.1, 0.1), seed=seed))
+    table = open_texts(
+        path,
+        text=text,
+        label=label,
+        names=_label_names(config) if trained else (),
+        encode=functools.partial(narrow_tokens, folder, length=length),
+        encoder=tokenizer_key(folder, length),
+        seed=seed,
+    )
+    train, validation, test = (replace(part, prepare=trim_wide) for part in table.parts)
+    classes = table.classes
     build = (
         functools.partial(open_classifier, folder)
         if trained
@@ -79,34 +84,3 @@ def _label_names(config: dict[str, Any]) -> tuple[str, ...]:
     """Class names in order; transformers leaves them out where they are LABEL_0 and LABEL_1."""
     names: dict[str, str] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     return tuple(names[key] for key in sorted(names, key=int))
-
-
-def _rows(
-    texts: NDArray[Any], labels: NDArray[Any], names: tuple[str, ...], *, where: str
-) -> tuple[list[str], NDArray[np.int64], tuple[str, ...]]:
-    """Distinct texts, their class numbers, and the class names (of the model, or found in the data)."""
-    if texts.dtype != object:
-        raise BadData("the text column holds no texts", where=where, help="name the right column with text=")
-    _, first = np.unique(texts.astype(str), return_index=True)
-    first.sort()
-    labels = labels[first]
-    if labels.dtype.kind == "f":
-        raise BadData("labels are fractions", where=where, help="give whole numbers or names")
-    if not names:
-        values, targets = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
-        if len(values) < 2:
-            raise BadData("all labels are the same", where=where, help="give rows of at least two classes")
-        return texts[first].tolist(), targets.astype(np.int64), tuple(str(value) for value in values)
-    if labels.dtype == object:
-        number = {name: index for index, name in enumerate(names)}
-        strange = sorted({str(value) for value in labels} - set(names))
-        if strange:
-            raise BadData(
-                f"the model knows no class {strange[0]!r}", where=where, help="its classes: " + ", ".join(names)
-            )
-        labels = np.array([number[value] for value in labels])
-    elif labels.min() < 0 or labels.max() >= len(names):
-        raise BadData(
-            f"labels go from {labels.min()} to {labels.max()}, but the model has {len(names)} classes", where=where
-        )
-    return texts[first].tolist(), labels.astype(np.int64), names

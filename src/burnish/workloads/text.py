@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from burnish.core.errors import Unsupported
 from burnish.core.signature import Served, Signature, TensorSpec
 from burnish.data.split import Split, Tensors
+from burnish.data.tables.parts import LENGTHS, Columns
 from burnish.workloads._transformers import load_model, tokenize
 
 _MASKED = -1e4
@@ -86,6 +87,17 @@ def trim(inputs: Tensors) -> Tensors:
     """Cut columns in which every row of the batch is padding."""
     longest = max(1, int(inputs["attention_mask"].sum(dim=1).max()))
     return {name: tensor[:, :longest].contiguous() for name, tensor in inputs.items()}
+
+
+def narrow_tokens(folder: Path, texts: list[str], *, length: int) -> Columns:
+    """Token ids int32 and mask uint8 [N, length] and lengths [N], as they lie on disk; `trim_wide` goes with it."""
+    ids, mask, lengths = tokenize(folder, texts, length=length)
+    return {"input_ids": ids.astype(np.int32), "attention_mask": mask.astype(np.uint8), LENGTHS: lengths}
+
+
+def trim_wide(inputs: Tensors) -> Tensors:
+    """As `trim`, to the int64 that models take."""
+    return {name: tensor.to(torch.int64) for name, tensor in trim(inputs).items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from burnish.data.tables import codecs, convert, sources
 from burnish.data.tables.codecs import CODECS, Tried
 from burnish.data.tables.convert import Converted
 from burnish.data.tables.inspect import inspect
-from burnish.data.tables.read import read_images, read_table
+from burnish.data.tables.read import read_images
 
 ROWS = [
     {"age": 30 + i % 40, "share": i / 7, "town": ["Bern", "Zürich", "Genève"][i % 3], "paid": i % 2 == 0}
@@ -47,7 +47,8 @@ def test_text_becomes_typed_columns(tmp_path: Path, suffix: str) -> None:
             writer.writeheader()
             writer.writerows(ROWS)
     found = to_parquet(source)
-    columns = read_table(tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    columns = {name: table[name].to_numpy() for name in table.column_names}
     assert columns["age"].dtype == np.int64
     assert columns["paid"].dtype == np.bool_
     assert np.allclose(columns["share"], [row["share"] for row in ROWS])

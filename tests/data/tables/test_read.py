@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from burnish.core.errors import BadData, MissingData
-from burnish.data.tables.read import read_images, read_table
+from burnish.data.tables.read import read_images
 
 
 def write_images(path, count=5):
@@ -53,45 +53,3 @@ def test_missing_columns_and_files_are_named(tmp_path):
     write_images(path)
     with pytest.raises(BadData, match=r"no column 'photo'[\s\S]*columns: image, label"):
         read_images(path, image="photo")
-
-
-@pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv", "jsonl"])
-def test_tables_of_every_kind(tmp_path, suffix):
-    path = tmp_path / f"table.{suffix}"
-    if suffix == "parquet":
-        pq.write_table(pa.table({"text": ["good", "bad"], "label": [1, 0], "score": [0.5, 1.5]}), path)
-    elif suffix == "jsonl":
-        path.write_text('{"text": "good", "label": 1, "score": 0.5}\n{"text": "bad", "label": 0, "score": 1.5}\n')
-    else:
-        lines = ["text,label,score", "good,1,0.5", "bad,0,1.5"]
-        path.write_text("\n".join(lines).replace(",", "\t" if suffix == "tsv" else ","))
-    table = read_table(path)
-    assert table["text"].tolist() == ["good", "bad"]
-    assert table["label"].dtype == np.int64 and table["score"].dtype == np.float64
-    assert set(read_table(path, ("label",))) == {"label"}
-
-
-def test_categories_become_texts(tmp_path):
-    path = tmp_path / "t.parquet"
-    pq.write_table(pa.table({"text": pa.array(["a", "b", "a"]).dictionary_encode()}), path)
-    assert read_table(path)["text"].tolist() == ["a", "b", "a"]
-
-
-def test_faults_of_tables_are_named(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("text,label\nx,1\ny,\n")
-    with pytest.raises(BadData, match=r"empty cell .*column 'label', row 1"):
-        read_table(path)
-    with pytest.raises(BadData, match=r"no column 'labels'"):
-        read_table(path, ("labels",))
-    path.write_text("a,b\n1\n")
-    with pytest.raises(BadData, match="cannot be read"):
-        read_table(path)
-    other = tmp_path / "t.xlsx"
-    other.touch()
-    with pytest.raises(BadData, match="no known kind"):
-        read_table(other)
-    lists = tmp_path / "l.parquet"
-    pq.write_table(pa.table({"x": [[1], [2]]}), lists)
-    with pytest.raises(BadData, match="cannot be used"):
-        read_table(lists)

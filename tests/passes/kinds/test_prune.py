@@ -120,6 +120,17 @@ def test_a_cut_that_loses_too_much_is_tried_again_gentler(drop: float, wanted: l
     assert prune(macs=0.5, retreat=1).measures and not prune(macs=0.5).measures
 
 
+def test_a_gentler_cut_that_is_the_same_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In steps of 8 channels only one of the two layers can lose any, and only half."""
+    trained = []
+    monkeypatch.setattr(kinds, "recover", lambda variant, *rest, **named: trained.append(named["label"]) or {})
+    context = tiny.context(score=lambda module: float(widths(module)[1]), base_score=16.0, max_drop=1.0)
+    outcome = Prune.parse({"parameters": 0.6, "retreat": 2, "round_to": 8})(tiny.trained(), context)
+    assert widths(outcome.variant.module) == (8, 8)
+    assert trained == ["recover 1/1"]
+    assert "retreats" not in outcome.notes
+
+
 def test_a_latency_target_without_a_backend_says_so_before_any_work() -> None:
     with pytest.raises(RecipeError, match="needs a backend") as caught:
         prune(latency=0.5)(tiny.trained(), tiny.context())

@@ -11,7 +11,8 @@ from typing import Any
 
 from burnish.backends.backend import Availability, Backend, Executable, Options
 from burnish.backends.export import export
-from burnish.backends.graph import read_graph, write_graph
+from burnish.backends.graph.read import read_graph
+from burnish.backends.graph.write import write_graph
 from burnish.backends.torch_module import TorchExecutable
 from burnish.core.evidence import Coverage
 from burnish.core.signature import Signature

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from burnish.backends.backend import Availability, Backend, Executable, Options
 from burnish.backends.export import export
-from burnish.backends.graph import read_graph, write_graph
+from burnish.backends.graph.read import read_graph
+from burnish.backends.graph.write import write_graph
 from burnish.backends.installed import need
 from burnish.backends.torch_module import TorchExecutable
 from burnish.core.evidence import Coverage

@@ -7,8 +7,6 @@ Source: https://docs.openvino.ai/2025/openvino-workflow/model-preparation/conver
 
 from __future__ import annotations
 
-import math
-import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +17,9 @@ from numpy.typing import NDArray
 from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
 from burnish.backends.bundle import call_failed, check_outputs
 from burnish.backends.installed import find_package, need
+from burnish.backends.openvino_ir import coverage_row, numbered_anew
 from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
-from burnish.core.evidence import Coverage, OpCoverage
+from burnish.core.evidence import Coverage
 from burnish.core.signature import Signature, TensorSpec
 
 if TYPE_CHECKING:
@@ -28,12 +27,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.xml"
 
-_HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNCell", "RNNSeq", "ScaledDotProductAttention"}
 _LARGE_TABLE = 1 << 16
-_AUTOMATIC = re.compile(r'<layer id="\d+" name="([A-Z][A-Za-z0-9]*_\d+)(?:_compressed)?"')
-_WORD = re.compile(r"\b[A-Z][A-Za-z0-9]*_\d+(?=_compressed\b|\b)")
-_NET = re.compile(r'<net name="[^"]*"')
-_PRECISIONS = {"i8": "int8", "u8": "int8", "f32": "fp32", "f16": "fp16"}
 
 
 @cache
@@ -103,7 +97,7 @@ class OpenVINO(Backend):
         openvino.save_model(model, path, compress_to_fp16=half)
         if half:
             _shrink_tables(path)
-        path.write_text(_numbered_anew(path.read_text()))
+        path.write_text(numbered_anew(path.read_text()))
         _try(folder, options)
 
     def load(self, folder: Path, options: Options, *, signature: Signature, threads: int) -> Executable:
@@ -121,7 +115,7 @@ class OpenVINO(Backend):
         """Read from the compiled graph: what the plugin chose for every heavy operator."""
         need(self)
         compiled = _compile(folder, {"INFERENCE_PRECISION_HINT": _precision(options), "NUM_STREAMS": 1})
-        rows = (_describe(op) for op in compiled.get_runtime_model().get_ordered_ops())
+        rows = (coverage_row(op) for op in compiled.get_runtime_model().get_ordered_ops())
         return Coverage(ops=tuple(row for row in rows if row is not None))
 
 
@@ -185,17 +179,6 @@ def _try(folder: Path, options: Options) -> None:
         ) from error
 
 
-def _numbered_anew(xml: str) -> str:
-    """The same IR with automatic names counted from 0: OpenVINO counts on through the whole process.
-
-    So that the same model gives the same file, whatever was converted before it.
-    """
-    names = dict.fromkeys(_AUTOMATIC.findall(xml))
-    new = {name: f"{name.rpartition('_')[0]}_{number}" for number, name in enumerate(names)}
-    xml = _WORD.sub(lambda found: new.get(found[0], found[0]), xml)
-    return _NET.sub('<net name="model"', xml, count=1)
-
-
 def _read(onnx_bytes: bytes) -> Any:
     return _core().read_model(model=onnx_bytes)
 
@@ -253,37 +236,6 @@ def _ports(model: Any, signature: Signature) -> list[Any]:
     if all(spec.name in by_name for spec in signature.inputs):
         return [by_name[spec.name] for spec in signature.inputs]
     return list(model.inputs)
-
-
-def _describe(op: Any) -> OpCoverage | None:
-    """A heavy operator's row, or None. Fused attention shows as a `Subgraph` that holds products."""
-    kind = _info(op, "layerType")
-    if kind == "Subgraph" and any(part in _info(op, "originalLayersNames") for part in ("MatMul", "ScaledDot")):
-        precision = _info(op, "primitiveType").rpartition("_")[2].lower()
-    elif kind in _HEAVY:
-        precision = _info(op, "runtimePrecision")
-    else:
-        return None
-    weights = [port for port in op.input_values() if _info(port.get_node(), "layerType") == "Const"]
-    return OpCoverage(
-        name=op.get_friendly_name(),
-        kind=f"{kind} ({_info(op, 'primitiveType')})",
-        precision=_PRECISIONS.get(precision, precision),
-        weight_bytes=sum(_num_bytes(port) for port in weights),
-    )
-
-
-def _info(op: Any, key: str) -> str:
-    info = op.get_rt_info()
-    return str(info[key].astype(str)) if key in info else ""
-
-
-def _num_bytes(port: Any) -> int:
-    shape = port.get_partial_shape()
-    if not shape.is_static or port.get_element_type().is_dynamic():
-        return 0
-    bits: int = math.prod(shape.to_shape()) * port.get_element_type().bitwidth
-    return math.ceil(bits / 8)
 
 
 PART = OpenVINO()

@@ -21,13 +21,10 @@ _BLOCK = 1024
 
 def exact(split: Split) -> Rows:
     """Row numbers whose inputs are those of an earlier row, byte for byte."""
-    seen: set[bytes] = set()
-    found: list[int] = []
-    for row, key in enumerate(row_hashes(split)):
-        if key in seen:
-            found.append(row)
-        seen.add(key)
-    return np.array(found, np.int64)
+    keys = row_hashes(split)
+    again = np.ones(len(keys), np.bool_)
+    again[np.unique(keys, return_index=True)[1]] = False
+    return np.flatnonzero(again)
 
 
 def near(found: Features, *, limit: float = NEAR) -> Rows:

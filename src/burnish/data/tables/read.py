@@ -1,4 +1,4 @@
-"""Tables on disk (Parquet, CSV, JSON lines) to arrays. pyarrow is known in this folder and nowhere else.
+"""Tables of images on disk to arrays. pyarrow is known in this folder and nowhere else.
 
 Images in Parquet are decoded once; the pixels are kept in the cache folder under the hash of the
 file they came from.
@@ -49,21 +49,6 @@ def read_images(path: Path, *, image: str = "image", label: str = "label") -> La
     )
 
 
-def read_table(path: Path, columns: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
-    """Columns of a `.parquet`, `.csv`, `.tsv` or `.jsonl` file by name; all of them by default.
-
-    Numbers and truth values keep their dtype, texts become an object array of str. Raises
-    `MissingData`, and `BadData` on a missing column, an empty cell or another type.
-    """
-    table = _open(path)
-    lacking = [column for column in columns if column not in table.column_names]
-    if lacking:
-        raise BadData(
-            f"there is no column {lacking[0]!r}", where=str(path), help="columns: " + ", ".join(table.column_names)
-        )
-    return {name: _column(table, name, path) for name in columns or table.column_names}
-
-
 def _decode_into(folder: Path, path: Path, image: str, label: str) -> None:
     table = _open(path)
     for name in (image, label):
@@ -97,9 +82,7 @@ def _column(table: Any, name: str, path: Path) -> NDArray[Any]:
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
         kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return np.array(column.to_pylist(), dtype=object)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         values: NDArray[Any] = column.to_numpy()
         return values
-    raise BadData(f"a column of type {kind} cannot be used", where=where, help="give numbers, truth values or texts")
+    raise BadData(f"a column of type {kind} cannot be used", where=where, help="give whole numbers")

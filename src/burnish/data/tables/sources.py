@@ -20,6 +20,8 @@ import pyarrow.parquet
 from burnish.core.errors import BadData, MissingData
 from burnish.core.files import digest, sha256
 
+TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+"""Files of rows and columns that are read as a stream."""
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _BLOCK_BYTES = 8 << 20
 _ROWS = 16_384

@@ -10,7 +10,7 @@ for every step, once per row when the training rows are not augmented.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Change
@@ -18,12 +18,14 @@ from burnish.model.onnx_graph import refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
+from burnish.train.settings import FitSettings
 
 
 class Distill(Recover, Pass):
     """Train the model to answer like its uncompressed ancestor."""
 
     trains: ClassVar[bool] = True
+    unseen: ClassVar[dict[str, Any]] = {"strategy": True}
 
     def __call__(self, variant: Variant, context: Context) -> Outcome:
         """See `Pass.__call__`."""
@@ -31,9 +33,13 @@ class Distill(Recover, Pass):
         if self.teacher and context.teacher is None:
             raise Unsupported("there is no teacher yet", where="distill", help="put `fit` before it")
         work = variant.copy()
-        notes = recover(work.module, context, self, label="distill")
+        notes = recover(work, context, self, label="distill")
         change = Change(where="all weights", what=f"trained {self.epochs:g} epochs on the teacher's answers")
         return Outcome(variant=work, changes=(change,), notes=notes)
+
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """See `Pass.trainings`."""
+        return (self.fit_settings(base),) if self.epochs else ()
 
 
 PART = Distill

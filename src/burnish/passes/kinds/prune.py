@@ -16,30 +16,27 @@ layers, Molchanov et al. (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 20
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from burnish.core.doors import CRITERIA
 from burnish.core.errors import NoEffect, RecipeError, Unsupported
-from burnish.core.evidence import Change, Skip
-from burnish.core.manifest import Record
 from burnish.core.noun import Field, model_validator
 from burnish.data.split import Batch
-from burnish.model.branch import branch_record, replay_branches
-from burnish.model.surgery import resize_record, snapshot
+from burnish.model.attention import split_attention
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.pruning.branches import drop_branch, still_branch
+from burnish.passes.pruning.cut import Cut
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.explain import explain
 from burnish.passes.pruning.plan import Plan, Ranking, Request, make_plan
 from burnish.passes.pruning.prices import Amount, Prices
 from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.train.settings import FitSettings
 
 _MEAN_BATCHES = 8
 _NORM_BATCHES = 20
@@ -48,6 +45,8 @@ _AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
 
 class Prune(Pass):
     """Remove channels, heads and hidden units, then train back."""
+
+    unseen: ClassVar[dict[str, Any]] = {"recover": {"strategy": True}}
 
     ratio: float | None = Field(default=None, gt=0, lt=1, description="share of channels to remove")
     parameters: float | None = Field(default=None, gt=0, lt=1, description="share of parameters to keep")
@@ -86,6 +85,10 @@ class Prune(Pass):
         """The recovery's file of weights."""
         return self.recover.files
 
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """See `Pass.trainings`."""
+        return (self.recover.fit_settings(base),) if self.recover.epochs else ()
+
     def forecast(self) -> str:
         """One line for the plan."""
         kept = " and ".join(f"{share:.0%} of {amount}" for amount, share in self._keep.items())
@@ -98,47 +101,50 @@ class Prune(Pass):
             raise Unsupported("pruning wants a model without fake-quantize nodes", help="put prune before quantize")
         if self.latency is not None and context.cost is None:
             raise RecipeError("a latency target needs a backend to measure on", where="prune.latency")
+        variant = split_attention(variant, context.examples)
         floor = context.floor(context.score(variant.module)) if self.retreat else -math.inf
-        found: list[_Cut] = []
+        found: list[Cut] = []
         for retreats in range(self.retreat + 1):
             keep = {amount: share ** (0.5**retreats) for amount, share in self._keep.items()}
             if found:
                 wanted = " and ".join(f"{share:.0%} of {amount}" for amount, share in keep.items())
                 context.progress.say(f"    score {found[-1].score(context):.4f}, {floor:.4f} needed: keeping {wanted}")
-            found.append(self._cut(variant, context, keep, found))
-            if not found[-1].records or found[-1].score(context) >= floor:
+            cut = self._cut(variant, context, keep, found)
+            if cut is None:
+                context.progress.say("    the same layers and widths as before")
+                continue
+            found.append(cut)
+            if not cut.records() or cut.score(context) >= floor:
                 break
-        best = max((cut for cut in found if cut.records), key=lambda cut: cut.score(context), default=None)
+        real = [cut for cut in found if cut.records()]
+        best = max(real, key=lambda cut: cut.score(context), default=None)
         if best is None:
             raise NoEffect("no channel was removed", where="prune", help="ask for more, or set a smaller round_to")
         if len(found) > 1:
             best.notes["retreats"] = [
                 {**{f"{name} wanted": round(share, 4) for name, share in cut.keep.items()}, "score": cut.score(context)}
-                for cut in found
-                if cut.records
+                for cut in real
             ]
-        whole = tuple(Change(where=last, what="its whole branch is gone") for last in best.gone)
-        return Outcome(
-            variant=Variant(module=best.work.module, records=(*variant.records, *best.records)),
-            changes=(*_changes(snapshot(variant.module), snapshot(best.work.module)), *whole),
-            skipped=tuple(best.skipped),
-            notes=best.notes,
-        )
+        return Outcome(variant=best.variant(), changes=best.changes(), skipped=tuple(best.skipped), notes=best.notes)
 
-    def _cut(self, variant: Variant, context: Context, keep: Mapping[Amount, float], before: Sequence[_Cut]) -> _Cut:
-        """All steps down to these shares; `before` are the deeper cuts that lost too much."""
-        cut = _Cut(work=variant.copy(), keep=keep, notes={"criterion": self.criterion, "ranking": self.ranking})
-        start = snapshot(variant.module)
+    def _cut(
+        self, variant: Variant, context: Context, keep: Mapping[Amount, float], before: Sequence[Cut]
+    ) -> Cut | None:
+        """All steps down to these shares; None where that is the last of `before`, the cuts that lost too much."""
+        notes = {"criterion": self.criterion, "ranking": self.ranking}
+        cut = Cut(start=variant, work=variant.copy(), keep=keep, notes=notes)
         for step in range(self.steps):
             plan = self._step(cut, context, step, before[0].prices if before and step == 0 else None)
             cut.prices = plan.prices if step == 0 else cut.prices
-            if resize_record(start, cut.work.module).data:
+            made = cut.variant()
+            if before and self.steps == 1 and made.records == before[-1].variant().records:
+                return None
+            if made.records != variant.records:
                 label = f"recover {step + 1}/{self.steps}" + (f", retreat {len(before)}" if before else "")
-                cut.notes["recovery"] = recover(cut.work.module, context, self.recover, label=label)
-        cut.records = _records(variant, cut.work, cut.gone)
+                cut.notes["recovery"] = recover(made, context, self.recover, label=label)
         return cut
 
-    def _step(self, cut: _Cut, context: Context, step: int, prices: Prices | None) -> Plan:
+    def _step(self, cut: Cut, context: Context, step: int, prices: Prices | None) -> Plan:
         """One cut; the branches that went are added to `cut.gone`: last layer -> the norm behind it."""
         graph, skipped = explain(cut.work.module, context.examples, self.ignore, self.streams)
         request = Request(
@@ -175,46 +181,6 @@ class Prune(Pass):
         """The share that stays of each amount that was given."""
         given = {name: getattr(self, name) for name in _AMOUNTS if getattr(self, name) is not None}
         return {name: 1 - value if name == "ratio" else value for name, value in given.items()}
-
-
-@dataclass(kw_only=True)
-class _Cut:
-    """A cut on its way: the model, the shares it was to keep, and what happened."""
-
-    work: Variant
-    keep: Mapping[Amount, float]
-    notes: dict[str, Any]
-    gone: dict[str, str] = field(default_factory=dict)
-    skipped: list[Skip] = field(default_factory=list)
-    records: tuple[Record, ...] = ()
-    prices: Prices | None = None
-    _score: float | None = None
-
-    def score(self, context: Context) -> float:
-        """The validation score, taken once."""
-        if self._score is None:
-            self._score = round(context.score(self.work.module), 5)
-        return self._score
-
-
-def _records(start: Variant, end: Variant, gone: Mapping[str, str]) -> tuple[Record, ...]:
-    """First the branches that are gone, then the layers that changed their size."""
-    if not gone:
-        resized = resize_record(snapshot(start.module), end.module)
-        return (resized,) if resized.data else ()
-    branches = branch_record(end.module, gone)
-    without = replay_branches(copy.deepcopy(start.module), branches)
-    return (branches, resize_record(snapshot(without), end.module))
-
-
-def _changes(before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]]) -> tuple[Change, ...]:
-    changes = []
-    for name, now in after.items():
-        old, new = before[name][""].get("weight"), now[""].get("weight")
-        if old is not None and new is not None and old != new:
-            left = "x".join(map(str, old))
-            changes.append(Change(where=name, what=f"{left} -> {'x'.join(map(str, new))}"))
-    return tuple(changes)
 
 
 PART = Prune

@@ -18,14 +18,14 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
 
 from burnish.core.errors import BadData, GateFailed, Unsupported
 from burnish.core.evidence import Change, Coverage, Skip
-from burnish.core.noun import Field
+from burnish.core.noun import Field, model_validator
 from burnish.model import fake_quant
 from burnish.model.onnx_graph import OnnxGraph, refuse_graph
 from burnish.model.variant import Variant
@@ -34,10 +34,14 @@ from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
 from burnish.passes.quantization.fallback import Fallback, Rounded
 from burnish.train.device import choose_device
+from burnish.train.refusals import refuse_with_rounding
+from burnish.train.settings import FitSettings
 
 
 class Quantize(Pass):
     """Round weights and activations to INT8, calibrated or trained."""
+
+    unseen: ClassVar[dict[str, Any]] = {"recover": {"strategy": True}}
 
     method: Literal["ptq", "qat", "best"] = "best"
     scheme: fake_quant.Scheme = Field(default_factory=fake_quant.Scheme)
@@ -46,6 +50,12 @@ class Quantize(Pass):
     max_float_layers: int = Field(default=8, ge=0, description="most layers that may go back to floating point")
     min_coverage: float = Field(default=0.5, ge=0, le=1, description="least share of operators and bytes in INT8")
     recover: Recover = Field(default_factory=lambda: Recover(epochs=1.0), description="training with the rounding")
+
+    @model_validator(mode="after")
+    def _plain(self) -> Quantize:
+        if self.method != "ptq":
+            refuse_with_rounding(self.recover.fit_settings(FitSettings()))
+        return self
 
     @property
     def measures(self) -> bool:
@@ -56,6 +66,10 @@ class Quantize(Pass):
     def files(self) -> tuple[Path, ...]:
         """The recovery's file of weights."""
         return self.recover.files
+
+    def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
+        """See `Pass.trainings`."""
+        return (self.recover.fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -120,8 +134,9 @@ class Quantize(Pass):
     def _trained(self, calibrated: Rounded, variant: Variant, context: Context, notes: dict[str, Any]) -> Rounded:
         """Train the rounding; unless the method is `qat`, the calibrated one stays when it scores higher."""
         module = copy.deepcopy(calibrated.module)
-        teacher = context.teacher if context.teacher is not None else variant.module
-        notes["recovery"] = recover(module, _trainable(context), self.recover, label="train int8", teacher=teacher)
+        rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
+        teacher = variant if context.teacher is None else None
+        notes["recovery"] = recover(rounded, _trainable(context), self.recover, label="train int8", teacher=teacher)
         trained = Rounded(module, context.score(module), calibrated.float_layers)
         notes["qat score"] = round(trained.score, 5)
         kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from burnish.model.branch import replace_branch
 from burnish.model.variant import predict
-from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.group import Group
 
 _TOLERANCE = 1e-3
 _ERRORS = (RuntimeError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, AssertionError)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from burnish.model.variant import predict
-from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.group import Group
 
 
 @dataclass(frozen=True)

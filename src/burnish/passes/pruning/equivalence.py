@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
 from burnish.model.variant import predict
-from burnish.passes.pruning.groups import Graph, Group, dependencies
+from burnish.passes.pruning.group import Group
+from burnish.passes.pruning.groups import Graph, dependencies
 
 _TOLERANCE = 1e-3
 

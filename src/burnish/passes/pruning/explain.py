@@ -11,7 +11,8 @@ from burnish.core.evidence import Skip
 from burnish.model.onnx_graph import refuse_graph
 from burnish.passes.pruning.branches import proven_branches
 from burnish.passes.pruning.equivalence import proven
-from burnish.passes.pruning.groups import Graph, Group, trace
+from burnish.passes.pruning.group import Group
+from burnish.passes.pruning.groups import Graph, trace
 
 
 def explain(

@@ -18,71 +18,12 @@ from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
+from burnish.passes.pruning.group import CONVS, Group, Member, is_depthwise, is_norm
 from burnish.passes.pruning.heads import FusedHeads, attention_projections, fused_heads
+from burnish.passes.pruning.reasons import sharing, why_not
 
 _MOST_ENTRIES = 1_000_000
 _ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-
-
-@dataclass(frozen=True)
-class Member:
-    """One layer's part in a group: `side` "out" loses output channels, "in" input channels.
-
-    `index` and `channel` are int64 [K]: entry k of the layer's dimension belongs to channel
-    `channel[k]` of the root (several entries per channel after a flatten).
-    """
-
-    name: str
-    layer: nn.Module
-    side: str
-    index: Tensor
-    channel: Tensor
-
-
-@dataclass(frozen=True)
-class Group:
-    """Coupled channels. They go in blocks of `block` neighbours (a head is one block).
-
-    `stream` marks a group that runs through several blocks of the network by additions. `fused`
-    marks heads whose queries, keys and values are rows of one layer; Torch-Pruning does not know these.
-    `branch` marks a group whose only reader adds to a stream: it may go whole, when `spread` with a constant
-    of the full size in its place.
-    """
-
-    name: str
-    kind: str
-    channels: int
-    block: int
-    members: tuple[Member, ...]
-    stream: bool
-    fused: bool = False
-    branch: bool = False
-    spread: bool = False
-
-    @property
-    def num_blocks(self) -> int:
-        """How many units can be removed one by one."""
-        return self.channels // self.block
-
-    @property
-    def shape_key(self) -> str:
-        """Groups with the same key are alike: same kinds and sizes of layers."""
-        rows = sorted(f"{m.side}:{type(m.layer).__name__}:{_weight_shape(m.layer)}" for m in self.members)
-        return f"{self.kind}:{self.channels}:{self.block}:" + ",".join(rows)
-
-    def producers(self) -> list[Member]:
-        """Convolutions and linear layers whose outputs the channels are."""
-        return [m for m in self.members if m.side == "out" and isinstance(m.layer, (*_CONVS, nn.Linear, nn.Embedding))]
-
-    def consumers(self) -> list[Member]:
-        """Layers that read the channels."""
-        return [m for m in self.members if m.side == "in" and not isinstance(m.layer, _NORMS)]
-
-    def norms(self) -> list[Member]:
-        """Normalization layers with one scale per channel."""
-        return [m for m in self.members if isinstance(m.layer, _NORMS)]
 
 
 @dataclass
@@ -138,10 +79,10 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
     result = dependencies(module, inputs)
     names = {part: name for name, part in module.named_modules()}
     heads = attention_projections(module, inputs)
-    shared = _sharing(module)
+    shared = sharing(module)
     seen: set[str] = set()
     streams: set[str] = set()
-    for root in [layer for layer in result.graph.module2node if isinstance(layer, (*_CONVS, nn.Linear))]:
+    for root in [layer for layer in result.graph.module2node if isinstance(layer, (*CONVS, nn.Linear))]:
         if root not in names or names[root] in seen:
             continue
         try:
@@ -152,13 +93,13 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
         seen.update(member.name for member in group.members if member.side == "out")
         if group.stream:
             streams.update(member.name for member in group.producers())
-        reason = _why_not(group, heads, shared, ignored)
+        reason = why_not(group, heads, shared, ignored)
         if reason:
             result.skipped.append(Skip(where=group.name, why=reason))
         else:
             result.groups.append(group)
     fused = [_fused_group(module, found) for found in fused_heads(module, inputs)]
-    named = {group.name: group for group in fused if not _why_not(group, {}, shared, ignored)}
+    named = {group.name: group for group in fused if not why_not(group, {}, shared, ignored)}
     result.skipped = [skip for skip in result.skipped if skip.where not in named]
     result.groups += named.values()
     result.groups = [replace(group, branch=_is_branch(group, streams)) for group in result.groups]
@@ -167,9 +108,9 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
 
 def _is_branch(group: Group, streams: Container[str]) -> bool:
     readers = group.consumers()
-    if group.stream or group.fused or len(readers) != 1 or not isinstance(readers[0].layer, (*_CONVS, nn.Linear)):
+    if group.stream or group.fused or len(readers) != 1 or not isinstance(readers[0].layer, (*CONVS, nn.Linear)):
         return False
-    return readers[0].name in streams and not _is_depthwise(readers[0].layer)
+    return readers[0].name in streams and not is_depthwise(readers[0].layer)
 
 
 def _coupled(graph: Any, root: nn.Module) -> Any:
@@ -235,8 +176,8 @@ def _group(found: Any, names: Mapping[nn.Module, str], heads: Mapping[str, int])
         dep, layer = item.dep, item.dep.target.module
         if layer not in names:
             continue
-        side = "out" if "out" in dep.handler.__name__ and not _is_norm(layer) else "in"
-        if _is_depthwise(layer) or _is_norm(layer):
+        side = "out" if "out" in dep.handler.__name__ and not is_norm(layer) else "in"
+        if is_depthwise(layer) or is_norm(layer):
             side = "out"
         index = torch.tensor(item.idxs)
         channel = torch.tensor(item.root_idxs)
@@ -245,60 +186,9 @@ def _group(found: Any, names: Mapping[nn.Module, str], heads: Mapping[str, int])
     channels = len(found[0].idxs)
     all_members = tuple(members.values())
     width = max([heads.get(m.name, 0) for m in all_members if m.side == "out"], default=0)
-    convs = [m for m in all_members if isinstance(m.layer, _CONVS)]
-    producers = [m for m in all_members if m.side == "out" and isinstance(m.layer, (*_CONVS, nn.Linear, nn.Embedding))]
-    dense = [m for m in producers if not _is_depthwise(m.layer)]
+    convs = [m for m in all_members if isinstance(m.layer, CONVS)]
+    producers = [m for m in all_members if m.side == "out" and isinstance(m.layer, (*CONVS, nn.Linear, nn.Embedding))]
+    dense = [m for m in producers if not is_depthwise(m.layer)]
     stream = len(dense) > 1 and not width
     kind = "heads" if width else "stream" if stream else "conv" if convs else "linear"
     return Group(root, kind, channels, width or 1, all_members, stream)
-
-
-def _why_not(group: Group, heads: Mapping[str, int], shared: Container[nn.Module], ignored: Sequence[str]) -> str:
-    outs = [m.name for m in group.members if m.side == "out"]
-    if any(name == prefix or name.startswith(prefix + ".") for name in outs for prefix in ignored):
-        return "named in `ignore`"
-    if any(heads.get(name) == 0 for name in outs):
-        return "queries, keys and values share one fused projection"
-    if not group.consumers():
-        return "its channels are an output of the model"
-    if any(isinstance(m.layer, nn.MultiheadAttention) for m in group.members):
-        return "passes through nn.MultiheadAttention, whose heads cannot be cut apart"
-    if tied := next((m.name for m in group.members if m.layer in shared), None):
-        return f"{tied} shares its weight with another layer"
-    if any(isinstance(m.layer, nn.RNNBase) for m in group.members):
-        return "passes through a recurrent layer"
-    if any(_is_grouped(m.layer) for m in group.members):
-        return "a grouped convolution reads or makes them, and its groups cannot be cut apart"
-    if group.channels < 2 * group.block:
-        return "too few channels"
-    for member in group.members:
-        counts = torch.bincount(member.channel, minlength=group.channels)
-        if counts.min() != counts.max():
-            return f"channels map unevenly onto {member.name}"
-    return ""
-
-
-def _is_grouped(layer: nn.Module) -> bool:
-    return isinstance(layer, _CONVS) and layer.groups > 1 and not _is_depthwise(layer)
-
-
-def _sharing(module: nn.Module) -> set[nn.Module]:
-    """Layers whose parameters belong to other layers too."""
-    owners: dict[int, list[nn.Module]] = {}
-    for part in module.modules():
-        for parameter in part.parameters(recurse=False):
-            owners.setdefault(id(parameter), []).append(part)
-    return {part for parts in owners.values() if len(parts) > 1 for part in parts}
-
-
-def _is_depthwise(layer: nn.Module) -> bool:
-    return isinstance(layer, _CONVS) and layer.groups > 1 and layer.groups == layer.in_channels == layer.out_channels
-
-
-def _is_norm(layer: nn.Module) -> bool:
-    return isinstance(layer, _NORMS)
-
-
-def _weight_shape(layer: nn.Module) -> str:
-    weight = getattr(layer, "weight", None)
-    return "x".join(map(str, weight.shape)) if isinstance(weight, Tensor) else ""

@@ -15,7 +15,7 @@ from burnish.data.split import Batch
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.passes.pruning import solver
-from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.group import Group
 from burnish.passes.pruning.prices import Amount, Prices, on_time, price
 from burnish.passes.pruning.scores import block_scores, gate_scores
 from burnish.train.device import choose_device, moved

@@ -10,7 +10,7 @@ from burnish.core.errors import Unsupported
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.passes.pruning import costs, solver
-from burnish.passes.pruning.groups import Group
+from burnish.passes.pruning.group import Group
 from burnish.passes.pruning.table import cut_to, measure_table
 
 Amount = Literal["ratio", "parameters", "macs", "latency"]

@@ -12,7 +12,7 @@ from burnish.core.evidence import Skip
 from burnish.data.split import Batch
 from burnish.model.variant import call
 from burnish.passes.criterion import Criterion, GroupView
-from burnish.passes.pruning.groups import Group, Member
+from burnish.passes.pruning.group import Group, Member
 from burnish.train.settings import Loss
 
 

@@ -17,7 +17,8 @@ from burnish.model.variant import Variant
 from burnish.passes.pruning.branches import drop_branch
 from burnish.passes.pruning.costs import TableCost
 from burnish.passes.pruning.equivalence import retune
-from burnish.passes.pruning.groups import Group, dependencies
+from burnish.passes.pruning.group import Group
+from burnish.passes.pruning.groups import dependencies
 
 
 def measure_table(

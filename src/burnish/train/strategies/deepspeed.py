@@ -18,10 +18,9 @@ from torch.optim import Optimizer
 
 from burnish.train.deepspeed_engine import Called, Stepper, bucket_elements
 from burnish.train.memory import ModelSize, StateBytes, replicated
-from burnish.train.optimizer import build_optimizer
+from burnish.train.optimizer import build_optimizer, refuse_divided
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
-from burnish.train.sharded import refuse_whole_matrices
 from burnish.train.strategy import Strategy, batch_statistics
 
 
@@ -52,7 +51,7 @@ class DeepSpeed(Strategy):
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""
-        refuse_whole_matrices(settings.optimizer)
+        refuse_divided(settings.optimizer)
         return Stepper(self._called, build_optimizer(work, settings), clip_norm=settings.clip_norm)
 
     def kept(self, optimizer: Optimizer) -> Optimizer:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from burnish.core.errors import BadData, RecipeError
+from burnish.core.errors import BadData
 from burnish.data.split import Split
 from burnish.data.tables.samples import read_samples
 from burnish.train.settings import FitSettings
@@ -28,15 +28,11 @@ Floats = NDArray[np.float64]
 class Column(Weighting):
     """From a file."""
 
+    follows = ("weights",)
+
     def __init__(self, split: Split, settings: FitSettings) -> None:
         super().__init__(split, settings)
         self.warmup = 0.0
-        if not settings.weights:
-            raise RecipeError(
-                "the weighting column needs a file of weights",
-                where="weights",
-                help="set weights to the file that `burnish data check --out` wrote",
-            )
         self._fixed = torch.from_numpy(_weights(Path(settings.weights), split)).float()
 
     def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:

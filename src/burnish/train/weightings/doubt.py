@@ -23,6 +23,8 @@ from burnish.train.weighting import Weighting
 class Doubt(Weighting):
     """By a look before the training."""
 
+    follows = ()
+
     def __init__(self, split: Split, settings: FitSettings) -> None:
         super().__init__(split, settings)
         self.warmup = 0.0
