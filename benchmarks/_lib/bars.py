@@ -38,7 +38,7 @@ class Bar:
         """Whether the value reaches the bar."""
         if self.value is None:
             return False
-        return self.value >= self.bar if self.least else self.value <= self.bar
+        return bool(self.value >= self.bar if self.least else self.value <= self.bar)
 
     def to_dict(self) -> dict[str, Any]:
         """The form every benchmark of the project prints."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from _lib.bars import Bar
 from _lib.candidate import Candidate
@@ -34,7 +35,7 @@ def test_a_machine_name_fits_into_a_file_name() -> None:
 
 
 def test_the_last_line_has_the_projects_fields() -> None:
-    line = last_line([Bar(name="a", value=1.0, unit="x", bar=1.0)], fingerprint(), "benchmarks/x.py")
+    line = last_line([Bar(name="a", value=np.float64(1.0), unit="x", bar=1.0)], fingerprint(), "benchmarks/x.py")
     assert "\n" not in line
     assert set(json.loads(line)) == {"bars", "machine", "versions", "command", "commit"}
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from burnish.cli.plan import plan
 from burnish.core.errors import RecipeError, UnknownName
 from burnish.core.progress import Silent
-from burnish.model.variant import Variant
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.fit import Fit
 from burnish.train import planner
@@ -113,6 +112,18 @@ def test_more_sharding_comes_before_another_optimizer():
     assert "nothing fits" in advise(module, devices=4, room_bytes=short, activations=None).reason
 
 
+def test_a_strategy_that_is_named_is_kept():
+    module = nn.Sequential(*(nn.Linear(256, 256) for _ in range(8)))
+    kept = {"devices": 4, "activations": None}
+    lion = {row.strategy: row.total for row in plans(model_size(module, "lion"), **kept)}
+    assert advise(module, room_bytes=lion["ddp"] + 1, **kept).optimizer == "adamw"
+    assert advise(module, room_bytes=lion["ddp"] + 1, strategy="ddp", **kept).optimizer == "lion"
+    assert advise(module, room_bytes=lion["ddp"] - 1, strategy="ddp", **kept).optimizer == "adafactor"
+    found = advise(module, room_bytes=lion["zero3"] - 1, strategy="zero3", **kept)  # not adafactor
+    assert found.optimizer == "lion" and "nothing fits" in found.reason
+    assert advise(module, room_bytes=1e12, strategy="deepspeed", **kept).optimizer == "adamw"
+
+
 def test_rates_are_made_from_adamw_s():
     module = perceptron()
     settings = FitSettings(learning_rate=3e-3, weight_decay=0.01)
@@ -166,7 +177,7 @@ def test_another_optimizer_s_rate_is_not_taken_for_adamw_s():
         Fit(optimizer="auto")(tiny.trained(), context)
     assert "sgd" in caught.value.why
     with pytest.raises(RecipeError, match="AdamW"):
-        recover(Variant(module=tiny.workload().build()), context, Recover(optimizer="auto"), label="r")
+        recover(tiny.trained(), context, Recover(optimizer="auto"), label="r")
     settings = Recover(optimizer="auto", learning_rate=1e-3).fit_settings(context.fit)
     assert (settings.optimizer, settings.learning_rate) == ("auto", 1e-3)
     assert Recover().fit_settings(context.fit).optimizer == "sgd"

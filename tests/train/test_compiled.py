@@ -11,7 +11,6 @@ from torch import nn
 from burnish.core.errors import RecipeError, Unsupported
 from burnish.core.progress import Silent
 from burnish.model import fake_quant
-from burnish.model.variant import Variant
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.quantize import Quantize
 from burnish.train import compiled, refusals
@@ -138,8 +137,7 @@ def test_recoveries_with_a_teacher_are_compiled_one_after_the_other(traced):
     context = tiny.context(teacher=tiny.trained().module)
     notes = []
     for fast in (True, False, True):
-        module = tiny.trained().copy().module
-        notes.append(recover(Variant(module=module), context, Recover(epochs=0.5, compile=fast), label="r"))
+        notes.append(recover(tiny.trained().copy(), context, Recover(epochs=0.5, compile=fast), label="r"))
     assert len(traced) == 2
     assert ["compiled" in found for found in notes] == [True, False, True]
     assert notes[0]["scores"] == notes[1]["scores"] == notes[2]["scores"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ import torch
 from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
 from burnish.core.progress import Silent
+from burnish.data.samples.doubt import Doubt
+from burnish.data.samples.label_issues import LabelIssues
 from burnish.data.split import Split
 from burnish.train import loop
 from burnish.train.losses import cross_entropy
@@ -14,6 +18,7 @@ from burnish.train.objectives import task
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import CEILING, FLOOR, build_weighting
+from burnish.train.weightings import doubt
 from tests.train.test_loop import SETTINGS, accuracy, net, rows
 
 TARGETS = np.repeat([0, 1], [90, 10])
@@ -61,17 +66,86 @@ def test_doubted_rows_hardly_count_from_the_first_step():
     assert weights[wrong].mean() < 0.2 * weights[~wrong].mean()
 
 
+def drawn(weighting, split, *, every=False):
+    """Row numbers of an epoch, batch by batch."""
+    samples = Samples(weighting=weighting, every=every)
+    batches = samples.batches(split, SETTINGS, seed=1, epoch=0, device=torch.device("cpu"))
+    return [batch.rows.numpy() for batch in batches]
+
+
+def test_no_step_is_spent_on_doubted_rows():
+    split, wrong = wrong_labels()
+    weighting = build_weighting(FitSettings(weighting="doubt"), split)
+    assert "rows are left out" in weighting.found
+    batches = drawn(weighting, split)
+    assert len(batches) == split.num_batches(SETTINGS.batch_size)
+    assert wrong[np.concatenate(batches)].mean() < 0.05
+    again = drawn(weighting, split)
+    assert all((a == b).all() for a, b in zip(batches, again, strict=True))
+    assert wrong[np.concatenate(drawn(weighting, split, every=True))].mean() == pytest.approx(0.2, abs=0.05)
+
+
+def test_rows_that_stay_come_equally_often_from_epoch_to_epoch():
+    split, _ = wrong_labels()
+    weighting = build_weighting(FitSettings(weighting="doubt"), split)
+    samples = Samples(weighting=weighting)
+    seen = np.concatenate(
+        [
+            batch.rows.numpy()
+            for epoch in range(3)
+            for batch in samples.batches(split, SETTINGS, seed=1, epoch=epoch, device=torch.device("cpu"))
+        ]
+    )
+    times = np.bincount(seen, minlength=600)[weighting.kept.numpy()]
+    assert times.max() - times.min() <= 1
+
+
+def test_doubt_leaves_clean_labels_as_they_are():
+    split, _ = wrong_labels()
+    clean = Split(inputs=split.inputs, targets=np.arange(600) % 3)
+    weighting = build_weighting(FitSettings(weighting="doubt"), clean)
+    assert weighting.kept.all() and "all rows count the same" in weighting.found
+    assert (weighting.weights(torch.rand(600), torch.arange(600)) == 1).all()
+    assert sorted(np.concatenate(drawn(weighting, clean))) == list(range(600))
+
+
+def test_no_class_loses_more_than_half_of_its_rows(monkeypatch):
+    split, _ = wrong_labels()
+    right = np.where((split.targets == 0) & (np.arange(600) < 500), np.linspace(0.1, 0.3, 600), 0.9)
+    issues = LabelIssues(
+        rows=np.flatnonzero(right < 0.5), suggested=np.ones(600, np.int64), right=right, confidence=right, sure=0.9
+    )
+    monkeypatch.setattr(doubt, "doubt_labels", lambda part, found: Doubt(issues=issues, known=np.arange(3)))
+    stays = build_weighting(FitSettings(weighting="doubt"), split).kept.numpy()
+    assert stays[split.targets != 0].all()
+    assert stays[split.targets == 0].mean() == pytest.approx(0.5, abs=0.01)
+    assert right[stays].min() > right[~stays].max()
+
+
+def test_the_curriculum_and_what_is_left_out_go_together():
+    split, wrong = wrong_labels()
+    weighting = build_weighting(FitSettings(weighting="doubt"), split)
+    settings = SETTINGS.model_copy(update={"curriculum": "easy", "curriculum_start": 0.5})
+    samples = Samples(weighting=weighting, difficulty=np.arange(600.0))
+    batches = list(samples.batches(split, settings, seed=1, epoch=0, device=torch.device("cpu")))
+    seen = np.unique(np.concatenate([batch.rows.numpy() for batch in batches]))
+    assert wrong[seen].mean() < 0.05 and len(seen) <= 0.5 * int(weighting.kept.sum()) + 1
+
+
 def test_doubt_is_refused_where_labels_cannot_be_guessed():
     with pytest.raises(RecipeError, match=r"guesses \d+% of the labels"):
         build_weighting(FitSettings(weighting="doubt"), wrong_labels(50.0)[0])
 
 
-@pytest.mark.parametrize("name", ["trust", "class-balanced"])
+@pytest.mark.parametrize("name", ["trust", "class-balanced", "doubt"])
 def test_resumed_run_has_the_same_bits(name, tmp_path):
     def train(stop=None):
         settings = SETTINGS.model_copy(update={"weighting": name, "weighting_warmup": 0.2})
         split = rows()
+        wrong = np.random.default_rng(0).random(len(split)) < 0.2
+        split = replace(split, targets=np.where(wrong, (split.targets + 1) % 3, split.targets))
         weighting = build_weighting(settings, split)
+        assert name != "doubt" or not weighting.kept.all()
         seen = []
 
         def score(module):

@@ -103,6 +103,7 @@ def _show_doubt(doubt: Doubt, rows: NDArray[np.int64], work: Workload) -> None:
     issues = doubt.issues
     if not len(issues.rows):
         return
+    print_line(doubt.told)
     names = [work.labels[label] if label < len(work.labels) else str(label) for label in doubt.known]
     given = np.searchsorted(doubt.known, work.train.targets[rows])
     worst = zip(issues.rows[:_FIRST], issues.suggested[:_FIRST], strict=True)

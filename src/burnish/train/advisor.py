@@ -26,7 +26,7 @@ from burnish.core.noun import Noun
 from burnish.data.split import Split
 from burnish.train.memory import model_size
 from burnish.train.optimizer import trainable_by_kind
-from burnish.train.planner import least, plans, rank_activations, rank_room, runnable
+from burnish.train.planner import plans, rank_activations, rank_room, runnable
 from burnish.train.ranks import Ranks
 from burnish.train.settings import AUTO, FitSettings
 
@@ -45,21 +45,28 @@ class Advice(Noun):
     reason: str
 
 
-def advise(module: nn.Module, *, devices: int, room_bytes: float, activations: float | None) -> Advice:
-    """The first candidate that some strategy fits into `room_bytes` a rank with; the last one where none does.
+def advise(
+    module: nn.Module, *, devices: int, room_bytes: float, activations: float | None, strategy: str = "auto"
+) -> Advice:
+    """The first candidate that fits into `room_bytes` a rank under some strategy, or under the one that is named.
 
-    `module` may be on the meta device; activations are left out where they are None.
+    Where none does, the one that needs least. `module` may be on the meta device; activations are left out where they
+    are None.
     """
-    needs = {}
+    needs: dict[str, float] = {}
     for name in CANDIDATES:
-        rows = runnable(plans(model_size(module, name), devices=devices, activations=activations), name)
-        fitting = least(rows, room_bytes)
-        needs[name] = (fitting or min(rows, key=lambda row: row.total)).total
-        if fitting is not None:
+        rows = plans(model_size(module, name), devices=devices, activations=activations)
+        asked = [row for row in rows if row.strategy == strategy] or rows  # those of an extra tell no bytes
+        totals = [row.total for row in runnable(asked, name)]
+        if not totals:
+            continue
+        needs[name] = min(totals)
+        if needs[name] <= room_bytes:
             break
+    chosen = min(needs, key=lambda name: needs[name])
     told = ", ".join(f"{name} needs {_size(total)}" for name, total in needs.items())
-    why = "" if fitting is not None else "has least state, and nothing fits; "
-    return Advice(optimizer=name, reason=f"{name}: {why}{told} of {_size(room_bytes)}")
+    why = "" if needs[chosen] <= room_bytes else "needs least, and nothing fits; "
+    return Advice(optimizer=chosen, reason=f"{chosen}: {why}{told} of {_size(room_bytes)}")
 
 
 def resolve(
@@ -75,7 +82,9 @@ def resolve(
     if not ranks.text("known" if advice else ""):
         room = rank_room(ranks, module, device)
         activations = rank_activations(settings, ranks, module, split)
-        advice = advise(module, devices=ranks.world, room_bytes=room, activations=activations)
+        advice = advise(
+            module, devices=ranks.world, room_bytes=room, activations=activations, strategy=settings.strategy
+        )
         if ranks.first:
             kept.write(advice)
     chosen = Advice.from_json(ranks.text(advice.to_json() if advice else ""))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from burnish.train.optimizer import load_optimizer_state
 from burnish.train.ranks import current_ranks
 
 _BUCKET = 50_000_000
@@ -99,34 +101,45 @@ class Stepper(Optimizer):
         for param, before in idle:
             param.copy_(before)
         if idle:
-            self.refresh()
+            self._refresh()
 
-    def refresh(self) -> None:
+    def parts(self) -> Iterator[tuple[str, Tensor, bool]]:
+        """The state as `train.optimizer.optimizer_state` names it, and whether the ranks have it in parts.
+
+        Those have the shape of the parameter, with 0 for elements whose step another rank makes.
+        """
+        for index, (number, param) in enumerate(self.homes):
+            flat = self._flat(number)
+            for name, value in self.kept.state[flat].items():
+                divided = value.shape == flat.shape
+                whole = torch.zeros(param.shape, dtype=value.dtype, device=value.device) if divided else value
+                if divided:
+                    self._copy(param, whole, value, back=True)
+                yield f"{index}.{name}", whole, divided
+
+    def load_parts(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
+        """The inverse: the whole state, of which this rank keeps its part. Takes the module's weights, too."""
+        found: dict[str, Tensor] = {}
+        for key, value in tensors:
+            index, _, name = key.partition(".")
+            number, param = self.homes[int(index)]
+            place, flat = f"{number}.{name}", self._flat(number)
+            if name == "step" or value.shape != param.shape:
+                found[place] = value
+                continue
+            there = found.setdefault(place, torch.zeros_like(flat, dtype=value.dtype).detach())
+            self._copy(param, value.to(there.device).contiguous(), there, back=False)
+        load_optimizer_state(self.kept, found)
+        self.param_groups = self.kept.param_groups  # it made new ones
+        self._refresh()
+
+    def _refresh(self) -> None:
         """Take the module's weights into the copies."""
         self.engine.optimizer.refresh_fp32_params()
 
-    def state_of(self, index: int) -> dict[str, Tensor]:
-        """The state of a parameter, by name: with its shape, 0 but for the elements whose step this rank makes."""
-        number, param = self.homes[index]
-        flat = self.kept.param_groups[number]["params"][0]
-        found = {}
-        for name, value in self.kept.state[flat].items():
-            if value.shape == flat.shape:
-                found[name] = torch.zeros(param.shape, dtype=value.dtype, device=value.device)
-                self._copy(param, found[name], value, back=True)
-            else:
-                found[name] = value
+    def _flat(self, number: int) -> Tensor:
+        found: Tensor = self.kept.param_groups[number]["params"][0]
         return found
-
-    def put_state(self, index: int, name: str, value: Tensor) -> None:
-        """The inverse, for the whole state of a parameter."""
-        number, param = self.homes[index]
-        flat = self.kept.param_groups[number]["params"][0]
-        if name == "step" or value.shape != param.shape:
-            self.kept.state[flat][name] = value.clone()
-            return
-        there = self.kept.state[flat].setdefault(name, torch.zeros_like(flat, dtype=value.dtype).detach())
-        self._copy(param, value.to(there.device).contiguous(), there, back=False)
 
     def _copy(self, param: Tensor, whole: Tensor, flat: Tensor, *, back: bool) -> None:
         """The elements that lie here, from `whole` to `flat` or back."""

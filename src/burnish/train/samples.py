@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from burnish.core.errors import RecipeError
-from burnish.data.order import batches, mix_seed
+from burnish.data.order import batches as order_of
+from burnish.data.order import mix_seed, num_batches
 from burnish.data.prefetch import ahead
 from burnish.data.split import Batch, Split
 from burnish.model.variant import predict
@@ -26,10 +27,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """`difficulty` [N] of the training rows, higher is harder; only for a curriculum of easy rows first."""
+    """`difficulty` [N] of the training rows, higher is harder; only for a curriculum of easy rows first.
+
+    `every` row is drawn, or none of those that the weighting leaves out.
+    """
 
     weighting: Weighting | None = None
     difficulty: Floats | None = None
+    every: bool = False
 
     def batches(
         self,
@@ -50,7 +55,7 @@ class Samples:
         says which those are.
         """
         place = {"seed": seed, "epoch": epoch, "rank": rank, "world": world}
-        if not settings.curriculum:
+        if not settings.curriculum and self._kept() is None:
             return split.shuffled(settings.batch_size, device=device, first=first, workers=workers, **place)
         order = self._order(split, settings, seed, epoch)
 
@@ -68,20 +73,34 @@ class Samples:
             self.weighting.load(before)
 
     def _order(self, split: Split, settings: FitSettings, seed: int, epoch: int) -> list[NDArray[np.integer]]:
-        """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches."""
-        allowed = self._ranks(settings, split, seed)[: _allowed(settings, len(split), epoch)]
+        """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches.
+
+        Without a curriculum an epoch goes on where the one before ended, so all rows come equally often.
+        """
+        ranks, kept = self._ranks(settings, split, seed), self._kept()
+        ranks = ranks if kept is None else ranks[kept[ranks]]
+        allowed = ranks[: _allowed(settings, len(ranks), epoch)] if settings.curriculum else ranks
         lengths = None if split.lengths is None else split.lengths[allowed]
-        wanted, size = split.num_batches(settings.batch_size), settings.batch_size
-        found: list[NDArray[np.integer]] = []
-        while len(found) < wanted:
-            again = mix_seed(seed, epoch, len(found)) if found else epoch
-            order = batches(len(allowed), size, seed=seed, epoch=again, lengths=lengths)
-            found += [allowed[rows] for rows in order]
-        return found[:wanted]
+        wanted, each = split.num_batches(settings.batch_size), num_batches(len(allowed), settings.batch_size)
+        first, skip = (epoch, 0) if settings.curriculum else divmod(epoch * wanted, each)
+        batches: list[NDArray[np.integer]] = []
+        again = first
+        while len(batches) < skip + wanted:
+            order = order_of(len(allowed), settings.batch_size, seed=seed, epoch=again, lengths=lengths)
+            batches += [allowed[rows] for rows in order]
+            again = mix_seed(seed, epoch, len(batches)) if settings.curriculum else again + 1
+        return batches[skip : skip + wanted]
+
+    def _kept(self) -> NDArray[np.bool_] | None:
+        """Rows that are drawn at all; None for all of them."""
+        kept = None if self.weighting is None or self.every else self.weighting.kept
+        return None if kept is None or bool(kept.all()) else kept.numpy()
 
     def _ranks(self, settings: FitSettings, split: Split, seed: int) -> NDArray[np.int64]:
         """Row numbers in the order in which they come in; the random control has the same pace."""
         count = len(split)
+        if not settings.curriculum:
+            return np.arange(count)
         if settings.curriculum == "random":
             return np.random.default_rng(mix_seed(seed, -3, 0)).permutation(count)
         if self.difficulty is None or len(self.difficulty) != count:

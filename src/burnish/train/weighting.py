@@ -2,7 +2,7 @@
 
 A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling and
 have mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an untrained
-model's confidence says nothing.
+model's confidence says nothing. A weighting may also leave rows out, so that steps are not spent on them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ _MEMORY = 0.7
 
 
 class Weighting(ABC):
-    """Weights of rows. `split` holds all training rows. `follows` are the settings of `fit` that it goes by."""
+    """Weights of rows. `split` holds all training rows. `follows` are the settings of `fit` that it goes by.
+
+    `kept` bool [N]: rows that `fit` draws, None for all; `found` is a sentence on what the weighting made of the rows.
+    """
 
     follows: ClassVar[tuple[str, ...]] = ("weighting_warmup",)
+    kept: Tensor | None = None
+    found: str = ""
 
     def __init__(self, split: Split, settings: FitSettings) -> None:
         self.warmup = settings.weighting_warmup

@@ -4,6 +4,7 @@ import pytest
 from burnish.data.samples import duplicates
 from burnish.data.samples.classifier import out_of_fold
 from burnish.data.samples.columns import LABEL_ISSUE, SampleColumns
+from burnish.data.samples.doubt import doubt_labels
 from burnish.data.samples.features import Features, features
 from burnish.data.samples.label_issues import find_label_issues
 from burnish.data.samples.look import look
@@ -69,6 +70,61 @@ def test_labels_mistaken_for_one_other_are_found_where_the_classifier_is_unsure(
     found = find_label_issues(given, probabilities)
     assert wrong[found.rows].mean() > 0.9 and wrong[found.rows].sum() > 0.75 * wrong.sum()
     assert found.mistaken(given)[0][:2] == (1, 0)
+
+
+def test_what_adds_up_over_many_columns_is_learned():
+    """Each of 60 columns says little, and all together nearly everything: one tree sees a few of them."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(900, 60)).astype(np.float32)
+    labels = (values @ rng.choice([-1.0, 1.0], 60) > 0).astype(np.int64)
+    assert (out_of_fold(values, labels).argmax(1) == labels).mean() > 0.85
+
+
+def test_a_regression_that_fits_worse_has_no_say():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(600, 2)).astype(np.float32)
+    labels = (np.hypot(*values.T) > 1.2).astype(np.int64)
+    found = out_of_fold(values, labels)
+    assert found[np.arange(600), labels].mean() > 0.61  # 0.57 with the regression, which knows nothing here
+
+
+def test_columns_without_a_spread_and_far_values_do_no_harm():
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    values = np.stack([np.full(300, 7.0), labels + rng.normal(0, 0.2, 300), rng.normal(size=300)], axis=1)
+    values[0, 2] = 1e12
+    found = out_of_fold(values.astype(np.float32), labels)
+    assert (found.argmax(1) == labels).mean() > 0.95 and np.allclose(found.sum(1), 1)
+    assert np.allclose(out_of_fold(np.zeros((300, 2), np.float32), labels), 1 / 3, atol=0.05)
+
+
+def pictures_by_shape(count=600):
+    """Stripes upright or lying, at any place: of the same brightness all over, but for noise. And their labels."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    wave = np.sin((np.arange(20) + rng.uniform(0, 20, (count, 1))) * 2 * np.pi / 5)
+    image = np.where(labels[:, None, None] == 0, wave[:, None, :], wave[:, :, None]) + rng.normal(size=(count, 20, 20))
+    return (127 + 30 * image).clip(0, 255).astype(np.uint8)[:, None], labels
+
+
+def test_wrong_labels_are_found_by_the_shape_alone():
+    image, labels = pictures_by_shape()
+    wrong = np.random.default_rng(1).random(600) < 0.2
+    part = Split(inputs={"image": image}, targets=np.where(wrong, 1 - labels, labels))
+    found = doubt_labels(part, features(part))
+    assert found.noisy and found.issues is not None
+    assert wrong[found.issues.rows].mean() > 0.8 and wrong[found.issues.rows].sum() > 0.8 * wrong.sum()
+
+
+def test_classes_that_overlap_are_not_taken_for_wrong_labels():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2000, 3)).astype(np.float32)
+    labels = (values[:, 0] + rng.normal(0, 1.0, 2000) > 0).astype(np.int64)
+    part = Split(inputs={"x": values}, targets=labels)
+    found = doubt_labels(part, features(part))
+    assert found.issues is not None and not found.noisy
+    assert found.share < 0.05 or "overlap" in found.told
+    assert not any("labels" in line for line in look(part, part, classes=True, limit=2000).lines)
 
 
 @pytest.mark.parametrize(("spread", "doubted"), [(0.5, True), (50.0, False)])

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from burnish.core.errors import RecipeError
+from burnish.data.split import Split
 from burnish.model.variant import Variant
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.distill import Distill
@@ -38,6 +42,25 @@ def test_a_recovery_follows_a_curriculum(teacher):
     plain, easy = trained(teacher=teacher), trained(teacher=teacher, curriculum="easy")
     assert easy[1] > 0.6
     assert any(not torch.equal(a, b) for a, b in zip(plain[0].parameters(), easy[0].parameters(), strict=True))
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_a_teacher_is_heard_about_doubted_rows_too(teacher, monkeypatch):
+    context = tiny.context()
+    wrong = np.random.default_rng(0).random(160) < 0.2
+    train = replace(context.train, targets=np.where(wrong, (context.train.targets + 1) % 5, context.train.targets))
+    seen: list[int] = []
+    take = Split.batch
+
+    def noted(self, rows, generator=None, **more):
+        seen.extend(rows.tolist())
+        return take(self, rows, generator, **more)
+
+    monkeypatch.setattr(Split, "batch", noted)
+    settings = Recover(epochs=1.0, teacher=teacher, weighting="doubt")
+    notes = recover(fresh(), replace(context, train=train), settings, label="recover")
+    assert notes["weighting"].endswith("rows are left out")
+    assert (len(set(seen)) == 160) == teacher
 
 
 def test_rows_without_labels_are_not_easy_or_hard():

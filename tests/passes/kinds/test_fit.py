@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +31,16 @@ def test_it_learns_the_task_and_tells_how() -> None:
 def test_settings_that_are_given_win_over_the_workloads() -> None:
     outcome = Fit(epochs=1, optimizer="sgd", batch_size=32)(fresh(), tiny.context())
     assert outcome.changes[0].what == "trained 5 steps (sgd)"
+
+
+def test_it_tells_how_many_rows_with_doubtful_labels_were_left_out() -> None:
+    rows = tiny.rows(160, 0)
+    wrong = np.where(np.random.default_rng(0).random(160) < 0.2, (rows.targets + 1) % 5, rows.targets)
+    context = tiny.context(train=replace(rows, targets=wrong))
+    outcome = Fit(weighting="doubt")(fresh(), context)
+    assert outcome.notes["weighting"].endswith("rows are left out")
+    assert outcome.changes[0].what == "trained 60 steps (adamw)"
+    assert "all rows count the same" in Fit(weighting="doubt", epochs=1)(fresh(), tiny.context()).notes["weighting"]
 
 
 def test_label_smoothing_of_the_workload_is_used() -> None:

@@ -6,6 +6,10 @@ it a row's probabilities become those of its true label (the noise is taken back
 probability that its own label is right. Where the classifier alone finds its label less than a fifth as likely as the
 likeliest, that share stands for it when it is lower: the joint finds labels that are mistaken for one other label, but
 has few rows in each cell where wrong labels are drawn from many.
+
+Where classes overlap, a label can be unlikely and right, and the joint takes such rows for wrong ones. So a second,
+more careful estimate of the noise judges what was named: by the rows that the classifier finds most like each class
+(anchor points, Patrini et al.), whose label is unlikely for no other reason than noise.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ Floats = NDArray[np.float64]
 
 _RIGHT = 0.5
 _UNLIKELY = 0.2
+_ANCHORS = 0.5
+"""Rows most like a class that are its anchors, as a share of the rows labelled so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +34,14 @@ class LabelIssues:
     """`rows` int64 [K], worst first: likelier wrong than right; `suggested` int64 [K]: the likeliest other label.
 
     `right` [N]: probability that the given label is the true one. `confidence` [N]: what the classifier gives it.
+    `sure`: mean probability that a named label is wrong, by the careful estimate; 0 when none is named.
     """
 
     rows: NDArray[np.int64]
     suggested: NDArray[np.int64]
     right: Floats
     confidence: Floats
+    sure: float
 
     def mistaken(self, labels: NDArray[np.int64]) -> list[tuple[int, int, int]]:
         """Given and suggested label and how many of `rows` have both, most first. `labels` [N]: all given ones."""
@@ -54,16 +62,37 @@ def find_label_issues(labels: NDArray[np.int64], probabilities: Floats) -> Label
     own = probabilities[rows, labels]
     joint = _joint(labels, probabilities, own)
     given = joint / np.maximum(joint.sum(0), 1e-12)
-    true = np.maximum(probabilities @ np.linalg.pinv(given.T), 0.0)
-    fits = given[labels] * true
-    right = fits[rows, labels] / np.maximum(fits.sum(1), 1e-12)
+    right, true = _right(labels, probabilities, given)
+    careful, _ = _right(labels, probabilities, _at_anchors(labels, probabilities))
     share = own / np.maximum(probabilities.max(axis=1), 1e-12)
     right = np.where(share < _UNLIKELY, np.minimum(right, share), right)
     named = np.flatnonzero(right < _RIGHT)
     named = named[np.argsort(share[named], kind="stable")]
     others = true[named]
     others[np.arange(len(named)), labels[named]] = -1.0
-    return LabelIssues(rows=named, suggested=others.argmax(1), right=right, confidence=own)
+    sure = float(1 - careful[named].mean()) if len(named) else 0.0
+    return LabelIssues(rows=named, suggested=others.argmax(1), right=right, confidence=own, sure=sure)
+
+
+def _right(labels: NDArray[np.int64], probabilities: Floats, given: Floats) -> tuple[Floats, Floats]:
+    """Probability [N] of every label to be right, and what each row's true label is [N, C], up to a factor.
+
+    `given` [C, C]: chance of each given label (row) where another is true (column).
+    """
+    true: Floats = np.maximum(probabilities @ np.linalg.pinv(given.T), 0.0)
+    fits = given[labels] * true
+    return fits[np.arange(len(labels)), labels] / np.maximum(fits.sum(1), 1e-12), true
+
+
+def _at_anchors(labels: NDArray[np.int64], probabilities: Floats) -> Floats:
+    """Chance [C, C] of each given label (row) where another is true (column): what is found at the anchors of that."""
+    classes = probabilities.shape[1]
+    found = np.eye(classes)
+    for label, count in enumerate(np.bincount(labels, minlength=classes)):
+        if count:
+            most = np.argsort(-probabilities[:, label], kind="stable")[: max(1, round(_ANCHORS * count))]
+            found[:, label] = probabilities[most].mean(0)
+    return found
 
 
 def _joint(labels: NDArray[np.int64], probabilities: Floats, own: Floats) -> Floats:

@@ -15,8 +15,6 @@ from burnish.data.samples.shift import find_shift
 from burnish.data.split import Split
 
 _UNLIKE = 0.05
-_NOISY = 0.05
-"""Estimated share of wrong labels from which there is something to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +42,13 @@ def look(train: Split, test: Split, *, classes: bool, limit: int, seed: int = 0)
     if doubt is not None and (issues := doubt.issues) is not None:
         difficulty = 1 - issues.confidence
         flags[LABEL_ISSUE] = issues.rows
-        share = len(issues.rows) / len(rows)
-        if share > _NOISY:
+        if doubt.noisy:
             first = ", ".join(str(row) for row in rows[issues.rows[:5]])
             weight = issues.right / max(float(issues.right.mean()), 1e-12)
-            lines.append(f"{share:.0%} of the labels looked at are doubtful to a quick classifier: rows {first}, ...")
+            lines.append(
+                f"about {doubt.share:.0%} of {len(rows):,} labels looked at may be wrong, says a quick classifier "
+                f"that can err: rows {first}, ... (`burnish data check` shows them)"
+            )
     if min(len(rows), len(others)) >= FEWEST and mine.names == theirs.names:
         shift = find_shift(mine, theirs, seed=seed)
         p_test = shift.p_test

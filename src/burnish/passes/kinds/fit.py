@@ -120,6 +120,8 @@ class Fit(RowWeights, Pass):
             "device": result.device,
             "waiting for rows": f"{result.wait_share:.1%} of the training time",
         }
+        if weighting is not None and weighting.found:
+            notes["weighting"] = weighting.found
         if result.optimizer_reason:
             notes["optimizer"] = result.optimizer_reason
         if result.compiled:

@@ -69,21 +69,16 @@ class DeepSpeed(Strategy):
         """See `Strategy.optimizer_state`."""
         assert isinstance(optimizer, Stepper)
         found: dict[str, Tensor] = {}
-        for index, (_, param) in enumerate(optimizer.homes):
-            for name, value in optimizer.state_of(index).items():
-                divided = name != "step" and value.shape == param.shape
-                whole = ranks.each(value).sum(0) if divided else value
-                if ranks.first:
-                    found[f"{index}.{name}"] = whole
+        for key, value, divided in optimizer.parts():
+            whole = ranks.each(value).sum(0) if divided else value
+            if ranks.first:
+                found[key] = whole
         return found
 
     def load_optimizer_state(self, optimizer: Optimizer, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
         """See `Strategy.load_optimizer_state`. Comes after the module has its weights."""
         assert isinstance(optimizer, Stepper)
-        optimizer.refresh()
-        for key, value in ranks.hand_out(tensors):
-            index, _, name = key.partition(".")
-            optimizer.put_state(int(index), name, value)
+        optimizer.load_parts(ranks.hand_out(tensors))
 
     def predict(self, size: ModelSize, world: int) -> StateBytes:
         """See `Strategy.predict`. Gradients go with the step, so they are among what is there for a while."""
