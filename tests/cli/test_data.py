@@ -23,7 +23,7 @@ def mislabelled(monkeypatch: pytest.MonkeyPatch):
 def test_check_shows_doubtful_labels_and_what_they_rather_are(mislabelled, tmp_path, capsys):
     data.check("digits", tmp_path / "rows.parquet", 2000, None)
     shown = capsys.readouterr().out
-    assert "label-issue" in shown and "rather" in shown
+    assert "label-issue" in shown and "rather" in shown and "labels are doubtful" in shown
     rows = read_samples(tmp_path / "rows.parquet").flagged("label-issue")
     assert np.isin(rows, mislabelled).mean() > 0.8 and len(rows) > 0.8 * len(mislabelled)
     pair = next(
