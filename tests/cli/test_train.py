@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -33,6 +35,7 @@ def test_a_strategy_whose_package_is_not_there_is_one_error(ranks: str, monkeypa
     assert "needs the package deepspeed\nhelp: pip install 'burnish[deepspeed]'" in text
 
 
-def test_a_strategy_that_divides_needs_ranks() -> None:
+def test_a_strategy_that_divides_needs_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BURNISH_CACHE", str(tmp_path))  # where nothing is trained already
     text = refused("--strategy", "zero2", "--set", "fit.epochs=1")
     assert text.startswith("error: the strategy zero2 needs ranks (strategy)")

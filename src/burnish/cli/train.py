@@ -18,6 +18,7 @@ from burnish.core.progress import Progress, Silent
 from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.train import train as train_recipe
 from burnish.train.launch import launch
+from burnish.train.planner import refuse_alone
 from burnish.train.ranks import Ranks, joined
 from burnish.train.strategy import strategy_called
 from burnish.workloads.workload import Workload
@@ -90,7 +91,9 @@ def _use_threads(recipe: Recipe, ranks: Ranks) -> None:
 
 
 def _train(recipe: Recipe, workload: Workload, strategy: str, ranks: Ranks, progress: Progress) -> str:
-    """Train; what came out, in a line."""
+    """Train; what came out, in a line. A recipe's strategy is for where there are ranks, a command's is meant."""
+    if ranks.world == 1:
+        refuse_alone(strategy)
     told = progress if ranks.first else Silent()
     outcome = train_recipe(recipe, workload, strategy=strategy, ranks=ranks, progress=told)
     if outcome is None:

@@ -76,11 +76,17 @@ def choose_strategy(
         name = ranks.text(chosen)
     if name == "single" and ranks.world > 1:
         refuse_single()
-    if name != "single" and not dist.is_initialized():
-        raise RecipeError(
-            f"the strategy {name} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
-        )
+    if not dist.is_initialized():
+        refuse_alone(name)
     return strategy_called(name), reason
+
+
+def refuse_alone(strategy: str) -> None:
+    """Raises `RecipeError` on a strategy that divides work among ranks, where there are none."""
+    if strategy not in ("auto", "single"):
+        raise RecipeError(
+            f"the strategy {strategy} needs ranks", where="strategy", help="start them with --devices 2, or by torchrun"
+        )
 
 
 def refuse_single() -> None:
