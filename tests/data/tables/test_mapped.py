@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +6,7 @@ import torch
 
 from burnish.core.errors import BadData
 from burnish.data.tables.mapped import open_table
+from tests.data.tables.child import output_of
 
 
 @pytest.fixture
@@ -119,11 +117,4 @@ resource.setrlimit(resource.RLIMIT_DATA, ((held + 250_000) * 1024,) * 2)
 part = open_table(path, inputs={"x": ["x"]}, target="y", shares=(1.0,)).parts[0]
 print(sum(len(batch.rows) for batch in part.shuffled(512, seed=0, epoch=0)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        env={"PATH": "", "BURNISH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "200000", done.stderr
+    assert output_of(code, tmp_path) == "200000"

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +6,7 @@ import pytest
 from burnish.core.errors import BadData, MissingData
 from burnish.data.tables.parts import LENGTHS
 from burnish.data.tables.texts import open_texts
+from tests.data.tables.child import output_of
 
 
 @pytest.fixture(autouse=True)
@@ -134,11 +132,4 @@ for part in parts:
 assert check_disjoint(parts[0], parts[2]) == []
 print(sum(len(batch.rows) for part in parts for batch in part.shuffled(512, seed=0, epoch=0)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        env={"PATH": "", "BURNISH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "200000", done.stderr
+    assert output_of(code, tmp_path) == "200000"
