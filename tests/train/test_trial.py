@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from burnish.train.kept import Kept
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
 from burnish.train.trial import StepTrial, remembered
@@ -39,13 +40,16 @@ def test_times_every_format_and_leaves_the_module_as_it_was():
 
 
 def test_a_run_that_goes_on_decides_as_before(tmp_path):
-    first = remembered(trial(net(), ticks()), tmp_path / "fit", "key")(("fp32", "bf16"))
-    again = remembered(trial(net(), broken), tmp_path / "fit", "key")(("fp32", "bf16"))
+    def kept(key: str) -> Kept:
+        return Kept(checkpoint=tmp_path / "fit", key=key, name="precision")
+
+    first = remembered(trial(net(), ticks()), kept("key"))(("fp32", "bf16"))
+    again = remembered(trial(net(), broken), kept("key"))(("fp32", "bf16"))
     assert again == first
     with pytest.raises(AssertionError, match="measured again"):
-        remembered(trial(net(), broken), tmp_path / "fit", "another key")(("fp32", "bf16"))
+        remembered(trial(net(), broken), kept("another key"))(("fp32", "bf16"))
     with pytest.raises(AssertionError, match="measured again"):
-        remembered(trial(net(), broken), tmp_path / "fit", "key")(("fp32", "fp16"))
+        remembered(trial(net(), broken), kept("key"))(("fp32", "fp16"))
 
 
 def broken():

@@ -26,9 +26,8 @@ from torch.overrides import TorchFunctionMode
 
 from burnish.core.errors import Unsupported
 from burnish.core.signature import Signature
-from burnish.model.variant import Program
+from burnish.model.variant import MODEL_ERRORS, Program
 
-TRACE_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError)
 """What tracing a user's forward method may raise; torch's own errors are RuntimeErrors."""
 
 _PRIVATE = tuple(str(Path(file).parent) for file in (torch.__file__, __file__, contextlib.__file__))
@@ -129,7 +128,7 @@ def explain_trace(module: nn.Module, backend: str, errors: tuple[type[Exception]
     """
     try:
         yield
-    except TRACE_ERRORS + errors as error:
+    except MODEL_ERRORS + errors as error:
         where, line = _blame(error, module)
         reason = str(error).strip().splitlines()
         raise Unsupported(

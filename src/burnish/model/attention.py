@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from burnish.core.errors import ArtifactError, Unsupported
 from burnish.core.manifest import Record
-from burnish.model.variant import Variant, predict
+from burnish.model.variant import MODEL_ERRORS, Variant, predict
 
-_ERRORS = (Unsupported, RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 _TOLERANCE = 1e-4
 
 
@@ -74,7 +73,7 @@ def split_attention(variant: Variant, inputs: Mapping[str, Tensor]) -> Variant:
     apart = replay_attention(variant.copy().module, record)
     try:
         pairs = list(zip(predict(variant.module, inputs), predict(apart, inputs), strict=True))
-    except _ERRORS:
+    except (Unsupported, *MODEL_ERRORS):
         return variant
     if not all(
         torch.allclose(one, two, rtol=_TOLERANCE, atol=_TOLERANCE * float(one.abs().max())) for one, two in pairs

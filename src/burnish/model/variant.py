@@ -14,6 +14,9 @@ from burnish.core.manifest import Record
 from burnish.core.signature import Signature
 from burnish.model.onnx_graph import OnnxGraph
 
+MODEL_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
+"""What a model's own code raises when it is run or traced in a way that it was not written for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from burnish.core.evidence import Evidence, LayerRow
-from burnish.model.attention import replay_attention
+from burnish.model.replay import replay
 from burnish.model.variant import Variant
 
 
@@ -17,9 +17,8 @@ def layer_rows(base: Variant, final: Variant, evidence: Sequence[Evidence], prec
     kept = {row.pass_name: row for row in evidence if row.verdict == "kept"}
     in_int8 = {change.where for change in kept["quantize"].changes} if final.precision == "int8" else set()
     after = dict(final.module.named_modules())
-    before = base.copy().module
-    for entry in final.records:
-        before = replay_attention(before, entry) if entry.kind == "attention" else before
+    apart = [entry for entry in final.records if entry.kind == "attention"]
+    before = replay(base.copy().module, apart).module if apart else base.module
     rows = []
     for name, part in before.named_modules():
         weight = part._parameters.get("weight")

@@ -11,19 +11,15 @@ of what its paper gives (3 to 10, Chen et al., NeurIPS 2023). Adafactor's rate i
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from burnish.core.errors import RecipeError
-from burnish.core.files import write_text
 from burnish.core.noun import Noun
 from burnish.data.split import Split
+from burnish.train.kept import Kept
 from burnish.train.memory import model_size
 from burnish.train.optimizer import trainable_by_kind
 from burnish.train.planner import plans, rank_activations, rank_room, runnable
@@ -78,7 +74,8 @@ def resolve(
     """
     if settings.optimizer != AUTO:
         return settings, ""
-    advice = kept.read() if ranks.first else None
+    found = kept.read() if ranks.first else None
+    advice = None if found is None else Advice.parse(found)
     if not ranks.text("known" if advice else ""):
         room = rank_room(ranks, module, device)
         activations = rank_activations(settings, ranks, module, split)
@@ -86,7 +83,7 @@ def resolve(
             module, devices=ranks.world, room_bytes=room, activations=activations, strategy=settings.strategy
         )
         if ranks.first:
-            kept.write(advice)
+            kept.write(advice.model_dump())
     chosen = Advice.from_json(ranks.text(advice.to_json() if advice else ""))
     tuned = tune(settings, chosen.optimizer, module)
     rates = f"learning rate {settings.learning_rate:.3g}, meant for adamw, is {tuned.learning_rate:.3g} here"
@@ -109,30 +106,6 @@ def refuse_rate(told: float | None, base: FitSettings) -> None:
             why=f"the workload's learning rate of {base.learning_rate:g} is meant for {base.optimizer}",
             help="set learning_rate, too",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Advice beside a checkpoint: free memory changes, and a run must go on as it began. `key` names the run."""
-
-    checkpoint: Path | None
-    key: str
-
-    def read(self) -> Advice | None:
-        """What was written for this run."""
-        if self.checkpoint is not None:
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecipeError):
-                found = json.loads(self._path(self.checkpoint).read_text())
-                return Advice.parse(found["advice"]) if found["key"] == self.key else None
-        return None
-
-    def write(self, advice: Advice) -> None:
-        """Write it down. Raises `OutputError`."""
-        if self.checkpoint is not None:
-            write_text(self._path(self.checkpoint), json.dumps({"key": self.key, "advice": advice.model_dump()}))
-
-    def _path(self, checkpoint: Path) -> Path:
-        return checkpoint.with_name(f"{checkpoint.name}.optimizer.json")
 
 
 def _size(count: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -17,13 +18,14 @@ from torch import nn
 from burnish.core.files import digest
 from burnish.core.progress import Progress
 from burnish.data.split import Split
-from burnish.train.advisor import Kept, resolve
+from burnish.train.advisor import resolve
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
 from burnish.train.device import choose_device, device_name, moved, repeatable
 from burnish.train.epoch import train_epoch
 from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
+from burnish.train.kept import Kept
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision
@@ -79,8 +81,8 @@ def fit(
     ranks = ranks or Ranks()
     refuse_forward(module, settings, world=ranks.world, device=device)
     key = run_key(module, split, settings, seed, device.type) if checkpoint else ""
-    kept = Kept(checkpoint=checkpoint, key=key)
-    settings, why = resolve(settings, module, split, ranks=ranks, device=device, kept=kept)
+    kept = partial(Kept, checkpoint=checkpoint, key=key)
+    settings, why = resolve(settings, module, split, ranks=ranks, device=device, kept=kept(name="optimizer"))
     if why:
         progress.say(f"optimizer {why}")
     strategy, reason = choose_strategy(settings, ranks, module, split, device)
@@ -97,7 +99,7 @@ def fit(
         contextlib.ExitStack() as ending,
     ):
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
-        enough = remembered(trial, checkpoint, key) if total >= ENOUGH else None
+        enough = remembered(trial, kept(name="precision")) if total >= ENOUGH else None
         with chosen.unseen():
             precision = agreed(choose_precision(settings.precision, device, enough), ranks)
         if ranks.world > 1:
@@ -180,6 +182,7 @@ def fit(
         compiled=watch.first_step() if settings.compile else "",
         optimizer=settings.optimizer,
         optimizer_reason=why,
+        weighting=chosen.weighting.found if chosen.weighting is not None else "",
         strategy=strategy.name,
         ranks=ranks.world,
         predicted=predicted,

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from burnish.train.optimizer import build_optimizer, refuse_divided
 from burnish.train.settings import FitSettings
-from burnish.train.strategy import Strategy, batch_statistics, twin
+from burnish.train.strategy import Strategy, batch_statistics, empty, refill, strides_of, twin
 from burnish.train.units import units
 
 
@@ -31,7 +31,7 @@ class Sharded(Strategy):
     def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
         """See `Strategy.wrap`."""
         work = batch_statistics(twin(module), device)
-        self._strides = {name: param.stride() for name, param in module.named_parameters()}
+        self._strides = strides_of(module)
         for param in work.parameters():
             param.data = param.data.contiguous()  # FSDP2 divides nothing else
         mesh = init_device_mesh(device.type, (dist.get_world_size(),))
@@ -42,17 +42,14 @@ class Sharded(Strategy):
             if isinstance(part, FSDPModule):
                 # gloo cannot average, and sums without a word in some versions: pytorch/pytorch#162338
                 part.set_force_sum_reduction_for_comms(device.type == "cpu")
-        for param in module.parameters():
-            param.data = param.data.new_empty(0)
+        empty(module)
         return work, work
 
     @torch.no_grad()
     def unwrap(self, work: nn.Module, module: nn.Module) -> None:
         """See `Strategy.unwrap`. Weights have the memory layout that they had."""
         found = dict(work.named_parameters())
-        for name, param in module.named_parameters():
-            whole = self.whole(found[name].detach())
-            param.data = whole.new_empty_strided(whole.shape, self._strides[name]).copy_(whole)
+        refill(module, self._strides, lambda name: self.whole(found[name].detach()))
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -130,6 +130,25 @@ def twin(module: nn.Module) -> nn.Module:
     """A module of its own that has the very same parameters and buffers."""
     tensors = [*module.parameters(), *module.buffers()]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
+
+
+def strides_of(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The memory layout of the module's parameters, for `refill`."""
+    return {name: param.stride() for name, param in module.named_parameters()}
+
+
+def empty(module: nn.Module) -> None:
+    """Drop the module's parameters while others that were made of them train."""
+    for param in module.parameters():
+        param.data = param.data.new_empty(0)
+
+
+@torch.no_grad()
+def refill(module: nn.Module, strides: Mapping[str, tuple[int, ...]], whole: Callable[[str], Tensor]) -> None:
+    """Give the module its parameters back, in the memory layout that they had; `whole` gives one by name."""
+    for name, param in module.named_parameters():
+        found = whole(name)
+        param.data = found.new_empty_strided(found.shape, strides[name]).copy_(found)
 
 
 def batch_statistics(work: nn.Module, device: torch.device) -> nn.Module:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from burnish.core.files import write_text
 from burnish.data.split import Split
+from burnish.train.kept import Kept
 from burnish.train.precision import Name, Precision, Trial
 from burnish.train.settings import FitSettings, Objective
 
@@ -67,19 +64,15 @@ class StepTrial:
         return {name: rounds[1:] for name, rounds in seconds.items()}
 
 
-def remembered(trial: StepTrial, checkpoint: Path | None, key: str) -> Trial:
-    """The trial, run once per `key`: what it found is kept beside the checkpoint, so a resumed run decides alike."""
-    if checkpoint is None:
-        return trial
-    path = checkpoint.with_name(f"{checkpoint.name}.precision.json")
+def remembered(trial: StepTrial, kept: Kept) -> Trial:
+    """The trial, run once: what it found is kept, so a resumed run decides alike."""
 
     def look_up(names: Sequence[Name]) -> Mapping[Name, Sequence[float]]:
-        with contextlib.suppress(OSError, ValueError):
-            kept = json.loads(path.read_text())
-            if kept["key"] == key and set(kept["seconds"]) == set(names):
-                return dict(kept["seconds"])
+        found: dict[Name, list[float]] | None = kept.read()
+        if found is not None and set(found) == set(names):
+            return found
         seconds = trial(names)
-        write_text(path, json.dumps({"key": key, "seconds": seconds}))
+        kept.write(seconds)
         return seconds
 
     return look_up

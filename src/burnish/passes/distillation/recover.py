@@ -156,22 +156,7 @@ def retrain(
             ranks=context.ranks,
         )
     module.eval()
-    shared = {"strategy": result.strategy, "ranks": result.ranks} if result.ranks > 1 else {}
-    return {
-        "epochs": result.epochs_run,
-        "rows": len(rows),
-        "best epoch": result.best_epoch,
-        "scores": [round(row.score, 5) for row in result.history if row.score is not None],
-        "seconds": round(result.seconds, 1),
-        "teacher": guide is not None,
-        "precision": result.precision_reason,
-        "device": result.device,
-        "waiting for rows": f"{result.wait_share:.1%} of the training time",
-        **({"weighting": weighting.found} if weighting is not None and weighting.found else {}),
-        **({"optimizer": result.optimizer_reason} if result.optimizer_reason else {}),
-        **({"compiled": result.compiled} if result.compiled else {}),
-        **shared,
-    }
+    return {**result.notes(), "rows": len(rows), "teacher": guide is not None}
 
 
 def _file_name(label: str) -> str:

@@ -111,27 +111,9 @@ class Fit(RowWeights, Pass):
             ranks=context.ranks,
         )
         module.eval()
-        notes: dict[str, Any] = {
-            "epochs": result.epochs_run,
-            "best epoch": result.best_epoch,
-            "scores": [round(row.score, 5) for row in result.history if row.score is not None],
-            "seconds": round(result.seconds, 1),
-            "precision": result.precision_reason,
-            "device": result.device,
-            "waiting for rows": f"{result.wait_share:.1%} of the training time",
-        }
-        if weighting is not None and weighting.found:
-            notes["weighting"] = weighting.found
-        if result.optimizer_reason:
-            notes["optimizer"] = result.optimizer_reason
-        if result.compiled:
-            notes["compiled"] = result.compiled
-        if result.skipped_steps:
-            notes["skipped steps"] = result.skipped_steps
+        notes = result.notes()
         if context.by_class is not None:
             notes["worst classes"] = worst(context.by_class(module))
-        if result.ranks > 1:
-            notes |= {"strategy": result.strategy, "ranks": result.ranks}
         change = Change(where="all weights", what=f"trained {result.steps} steps ({result.optimizer})")
         return notes, change
 

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from burnish.model.branch import replace_branch
-from burnish.model.variant import predict
+from burnish.model.variant import MODEL_ERRORS, predict
 from burnish.passes.pruning.group import Group
 
 _TOLERANCE = 1e-3
-_ERRORS = (RuntimeError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, AssertionError)
 
 Inputs = Mapping[str, Tensor]
 
@@ -132,7 +131,7 @@ def _right(module: nn.Module, branches: Sequence[Group], inputs: Inputs) -> bool
         for group in branches:
             drop_branch(silent, group, [inputs])
         found = predict(silent, inputs)
-    except _ERRORS:
+    except MODEL_ERRORS:
         return False
     return all(
         left.shape == right.shape

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
-from burnish.model.variant import predict
+from burnish.model.variant import MODEL_ERRORS, predict
 from burnish.passes.pruning.group import Group
 from burnish.passes.pruning.groups import Graph, dependencies
 
@@ -60,7 +60,7 @@ def _check(module: nn.Module, groups: Sequence[Group], inputs: Mapping[str, Tens
         wanted, found = predict(silent, inputs), predict(cut.module, inputs)
     except Unsupported as error:
         return error.what
-    except (RuntimeError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, AssertionError) as error:
+    except MODEL_ERRORS as error:
         return f"the model does not run after surgery: {_first_line(error)}"
     if [t.shape for t in wanted] != [t.shape for t in found]:
         return "the output's shape depends on these channels"

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Skip
+from burnish.model.variant import MODEL_ERRORS
 from burnish.passes.pruning.group import CONVS, Group, Member, is_depthwise, is_norm
 from burnish.passes.pruning.heads import FusedHeads, attention_projections, fused_heads
 from burnish.passes.pruning.reasons import sharing, why_not
 
 _MOST_ENTRIES = 1_000_000
-_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError)
 
 
 @dataclass
@@ -60,7 +60,7 @@ def dependencies(module: nn.Module, inputs: Mapping[str, Tensor]) -> Graph:
         warnings.simplefilter("ignore")
         try:
             graph = tp.DependencyGraph().build_dependency(module, example_inputs=dict(inputs), verbose=False)
-        except _ERRORS as error:
+        except MODEL_ERRORS as error:
             raise Unsupported(
                 "the model's layers cannot be traced for pruning",
                 where=type(module).__name__,
@@ -87,7 +87,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], ignored: Sequence[str
             continue
         try:
             group = _group(_coupled(result.graph, root), names, heads)
-        except _ERRORS as error:
+        except MODEL_ERRORS as error:
             result.skipped.append(Skip(where=names[root], why=f"cannot be followed: {_shown(error)}"))
             continue
         seen.update(member.name for member in group.members if member.side == "out")

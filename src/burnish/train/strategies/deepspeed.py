@@ -21,7 +21,7 @@ from burnish.train.memory import ModelSize, StateBytes, replicated
 from burnish.train.optimizer import build_optimizer, refuse_divided
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
-from burnish.train.strategy import Strategy, batch_statistics
+from burnish.train.strategy import Strategy, batch_statistics, empty, refill, strides_of
 
 
 class DeepSpeed(Strategy):
@@ -34,9 +34,8 @@ class DeepSpeed(Strategy):
     def wrap(self, module: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
         """See `Strategy.wrap`. DeepSpeed marks parameters, so those of the trained module are others than the given."""
         work = batch_statistics(copy.deepcopy(module, {id(buffer): buffer for buffer in module.buffers()}), device)
-        self._strides = {name: param.stride() for name, param in module.named_parameters()}
-        for param in module.parameters():
-            param.data = param.data.new_empty(0)
+        self._strides = strides_of(module)
+        empty(module)
         self._called = Called(work, device)
         return work, self._called
 
@@ -45,9 +44,7 @@ class DeepSpeed(Strategy):
         """See `Strategy.unwrap`. Weights have the memory layout that they had."""
         self._called.engine.destroy()
         found = dict(work.named_parameters())
-        for name, param in module.named_parameters():
-            whole = found[name].detach()
-            param.data = whole.new_empty_strided(whole.shape, self._strides[name]).copy_(whole)
+        refill(module, self._strides, lambda name: found[name].detach())
 
     def optimizer(self, work: nn.Module, settings: FitSettings) -> Optimizer:
         """See `Strategy.optimizer`. Raises `Unsupported` for one that must see whole matrices."""
