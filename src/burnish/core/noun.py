@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from burnish.core.errors import RecipeError, did_you_mean
+from burnish.core.errors import BurnishError, RecipeError, did_you_mean
 
 __all__ = ["Field", "Noun", "field_validator", "model_validator"]
 
@@ -39,6 +39,9 @@ class Noun(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             raise _readable(error, cls, where or cls.__name__) from None
+        except BurnishError as error:  # from a validator, which does not know what it is a part of
+            error.where = ": ".join(part for part in (where, error.where) if part)
+            raise
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """JSON text with the noun's name and version beside its fields."""

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from torch import Tensor, nn
 
 from burnish.core.doors import OPTIMIZERS, STRATEGIES, WEIGHTINGS
-from burnish.core.errors import RecipeError
+from burnish.core.errors import RecipeError, UnknownName, did_you_mean
 from burnish.core.noun import Field, Noun, model_validator
 from burnish.data.split import Batch
 from burnish.train.device import Device
@@ -109,5 +109,6 @@ class FitSettings(RowWeights):
 
 def check_optimizer(name: str) -> None:
     """Raises `UnknownName`."""
-    if name != AUTO:
-        OPTIMIZERS.check(name)
+    known = (AUTO, *OPTIMIZERS.names())
+    if name not in known:
+        raise UnknownName(f"unknown optimizer {name!r}", help=did_you_mean(name, known))

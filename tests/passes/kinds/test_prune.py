@@ -120,6 +120,23 @@ def test_a_cut_that_loses_too_much_is_tried_again_gentler(drop: float, wanted: l
     assert prune(macs=0.5, retreat=1).measures and not prune(macs=0.5).measures
 
 
+def test_a_target_that_no_widths_reach_is_left_for_gentler_ones() -> None:
+    """Half of the time is never reached, so the first cut is the deepest; the second is half as deep as that one."""
+    variant = tiny.trained()
+    full = parameters(variant.module)
+    context = tiny.context(
+        cost=lambda variants: [0.8 + 0.2 * parameters(v.module) / full for v in variants],
+        score=lambda module: parameters(module) / full, base_score=1.0, max_drop=0.6,
+    )  # fmt: skip
+    deepest = prune(latency=0.5, round_to=1)(variant, context)
+    outcome = prune(latency=0.5, retreat=1, round_to=1)(variant, context)
+    first, second = outcome.notes["retreats"]
+    assert first["latency wanted"] == 0.5
+    assert 0.89 < second["latency wanted"] < 0.93
+    assert first["score"] == pytest.approx(parameters(deepest.variant.module) / full, abs=1e-4)
+    assert second["score"] > first["score"] + 0.2
+
+
 def test_a_gentler_cut_that_is_the_same_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """In steps of 8 channels only one of the two layers can lose any, and only half."""
     trained = []

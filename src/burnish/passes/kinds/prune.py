@@ -8,7 +8,8 @@ may go whole, its mean staying in its place: narrow networks get faster by layer
 Afterwards BatchNorm statistics are taken anew and the model is trained back, by default with the
 uncompressed model as teacher.
 
-With `retreat` a cut that loses more than the budget allows is done again, half as deep each time.
+With `retreat` a cut that loses more than the budget allows is done again, half as deep each time: as it was, where no
+widths were cheap enough for the target.
 
 Costs: the recovery training, once more for every retreat. Sources: DepGraph (CVPR 2023) for coupled
 layers, Molchanov et al. (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
@@ -40,6 +41,7 @@ from burnish.train.settings import FitSettings
 
 _MEAN_BATCHES = 8
 _NORM_BATCHES = 20
+_MISSED = 1.1
 _AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
 
 
@@ -105,8 +107,10 @@ class Prune(Pass):
         floor = context.floor(context.score(variant.module)) if self.retreat else -math.inf
         found: list[Cut] = []
         for retreats in range(self.retreat + 1):
-            keep = {amount: share ** (0.5**retreats) for amount, share in self._keep.items()}
+            keep = self._keep
             if found:
+                reached = found[0].reached
+                keep = {name: _gentler(share, reached.get(name, share), retreats) for name, share in keep.items()}
                 wanted = " and ".join(f"{share:.0%} of {amount}" for amount, share in keep.items())
                 context.progress.say(f"    score {found[-1].score(context):.4f}, {floor:.4f} needed: keeping {wanted}")
             cut = self._cut(variant, context, keep, found)
@@ -136,6 +140,7 @@ class Prune(Pass):
         for step in range(self.steps):
             plan = self._step(cut, context, step, before[0].prices if before and step == 0 else None)
             cut.prices = plan.prices if step == 0 else cut.prices
+            cut.reached = plan.reached if self.steps == 1 else {}
             made = cut.variant()
             if before and self.steps == 1 and made.records == before[-1].variant().records:
                 return None
@@ -181,6 +186,12 @@ class Prune(Pass):
         """The share that stays of each amount that was given."""
         given = {name: getattr(self, name) for name in _AMOUNTS if getattr(self, name) is not None}
         return {name: 1 - value if name == "ratio" else value for name, value in given.items()}
+
+
+def _gentler(wanted: float, reached: float, retreats: int) -> float:
+    """A share half as far from the whole, so many times: from where the first cut came, if that missed its target."""
+    start = reached if reached > _MISSED * wanted else wanted
+    return float(start ** (0.5**retreats))
 
 
 PART = Prune

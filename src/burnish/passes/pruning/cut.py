@@ -18,7 +18,10 @@ from burnish.passes.pruning.prices import Amount, Prices
 
 @dataclass(kw_only=True)
 class Cut:
-    """What became of `start` so far. `gone`: last layer of each branch that went whole -> the norm behind it."""
+    """What became of `start` so far. `gone`: last layer of each branch that went whole -> the norm behind it.
+
+    `reached` are the shares that it keeps, where it was made in one step.
+    """
 
     start: Variant
     keep: Mapping[Amount, float]
@@ -27,6 +30,7 @@ class Cut:
     gone: dict[str, str] = field(default_factory=dict)
     skipped: list[Skip] = field(default_factory=list)
     prices: Prices | None = None
+    reached: Mapping[Amount, float] = field(default_factory=dict)
     _score: float | None = None
 
     def score(self, context: Context) -> float:

@@ -40,7 +40,8 @@ class Request:
 class Plan:
     """Widths in blocks by group name, the scores they were chosen by, and what was left alone.
 
-    A width of 0 takes the whole branch out: one block stays, which nobody reads.
+    A width of 0 takes the whole branch out: one block stays, which nobody reads. `reached` are the shares that are
+    kept, of time as it was measured: above the target where no widths are cheap enough for it.
     """
 
     groups: list[Group]
@@ -49,6 +50,7 @@ class Plan:
     skipped: list[Skip]
     notes: dict[str, Any] = field(default_factory=dict)
     prices: Prices | None = None
+    reached: Mapping[Amount, float] = field(default_factory=dict)
 
     def channels_to_cut(self, group: Group) -> list[int]:
         """Root channels of the lowest-scored blocks that the plan removes."""
@@ -88,14 +90,18 @@ def make_plan(
 
     prices = prices or price(variant, groups, tuple(request.keep), request.branches, context)
     notes = dict(prices.notes)
+    timed: dict[Amount, float] = {}
     if "latency" in request.keep:
         widths, tried = on_time(variant, groups, request.keep, context, prices, solve)
         notes |= tried
+        timed["latency"] = tried["tries"][-1]["measured_ms"] / tried["full_ms"]
     else:
         widths = solve(prices.excess(request.keep))
-    shares = {name: prices.share(name, widths) for name in request.keep if name != "latency"}
+    shares: dict[Amount, float] = {name: prices.share(name, widths) for name in request.keep if name != "latency"}
     notes |= {f"{name} kept": round(share, 4) for name, share in shares.items()}
-    return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes, prices=prices)
+    return Plan(
+        groups=groups, widths=widths, scores=scores, skipped=skipped, notes=notes, prices=prices, reached=shares | timed
+    )
 
 
 def _scores(
