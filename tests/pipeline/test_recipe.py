@@ -105,7 +105,7 @@ def test_a_name_that_two_passes_share_asks_which_one() -> None:
         ),
         (
             {"passes": [{"prune": {"ratio": 0.3, "criterion": "tailor"}}]},
-            "unknown criterion 'tailor'\nhelp: did you mean 'taylor'?",
+            "unknown criterion 'tailor' (passes.0 (prune))\nhelp: did you mean 'taylor'?",
         ),
         (
             {"passes": [{"prune": {"ratio": 2}}]},
