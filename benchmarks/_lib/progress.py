@@ -1,22 +1,36 @@
-"""Progress on stderr, one line per task, so that stdout ends with the JSON line."""
+"""Progress of a benchmark as lines on stderr: what a task of more than a second took, and where a long one stands."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from burnish.core.progress import Task
 
+_EVERY_S = 30.0
 
-class _Quiet:
+
+class _Told:
+    def __init__(self, label: str, total: int, say: Callable[[str], None]) -> None:
+        self._label, self._total, self._say = label, total, say
+        self._done = 0
+        self._started = self._last = time.perf_counter()
+
     def advance(self, steps: int = 1, note: str = "") -> None:
-        del steps, note
+        self._done += steps
+        now = time.perf_counter()
+        if now - self._last < _EVERY_S:
+            return
+        self._last = now
+        left = (self._total - self._done) * (now - self._started) / max(1, self._done)
+        news = f", {note}" if note else ""
+        self._say(f"  {self._label} {self._done}/{self._total}, about {left:.0f} s left{news}")
 
 
 class Lines:
-    """A line when a task of more than a second ends, and every line of news."""
+    """A line when a task of more than a second ends, every half a minute of a longer one, and every line of news."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -25,7 +39,7 @@ class Lines:
     def task(self, label: str, total: int) -> Iterator[Task]:
         """A task; what it took is told at its end."""
         started = time.perf_counter()
-        yield _Quiet()
+        yield _Told(label, total, self.say)
         took = time.perf_counter() - started
         if took > 1:
             self.say(f"{label}: {total} steps in {took:.1f} s")

@@ -16,8 +16,7 @@ from burnish.core.measurement import LatencyProfile
 from burnish.core.signature import Served
 from burnish.measure import latency
 from burnish.measure.worker_process import PROGRAM
-from burnish.pipeline.recipe import Compile
-from burnish.pipeline.workbench import Workbench
+from burnish.pipeline.requests import requests
 
 _MODULE_PROGRAM = (str(Path(module_worker.__file__).parent / "start_module_worker.py"),)
 
@@ -89,15 +88,6 @@ def opened(bench: Bench, item: Candidate) -> Executable:
 def _compare(
     bench: Bench, candidates: Sequence[Candidate], served: Served, rounds: int, budget_s: float
 ) -> list[LatencyProfile]:
-    workbench = Workbench(
-        workload=bench.workload,
-        compile=Compile(),
-        served=(served,),
-        threads=bench.threads,
-        folder=bench.root,
-        progress=bench.progress,
-        examples={},
-    )
     rows = [
         latency.Candidate(
             label=item.label,
@@ -112,7 +102,7 @@ def _compare(
     ]
     return latency.compare(
         rows,
-        workbench.requests(served),
+        requests(bench.workload, served),
         served_label=served.label,
         rounds=rounds,
         budget_s=budget_s,

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from burnish.artifact.load import Model, load
-from burnish.cli.console import RichProgress
+from burnish.cli.terminal.bars import RichProgress
 from burnish.core.evidence import Ledger
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress

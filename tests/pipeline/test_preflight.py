@@ -12,6 +12,7 @@ from burnish.core.progress import Silent
 from burnish.core.signature import Served
 from burnish.model.variant import Variant
 from burnish.pipeline import preflight
+from burnish.pipeline.choice import Choice
 from burnish.pipeline.preflight import check_latency, check_model, check_quality
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.workbench import Workbench
@@ -24,7 +25,7 @@ def bench(folder: Path, *backends: str) -> Workbench:
     work = tiny.workload()
     return Workbench(
         workload=work,
-        compile=Compile(backends=backends, target=backends[0]),
+        choice=Choice(compile=Compile(backends=backends, target=backends[0])),
         served=(Served(batch=2),),
         threads=1,
         folder=folder / "scratch",

@@ -13,6 +13,7 @@ from burnish.backends.kinds import onnxruntime, openvino
 from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.progress import Silent
 from burnish.model.variant import Variant
+from burnish.pipeline.choice import Choice
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.screen import Screening, screen
 from burnish.pipeline.workbench import Built, Workbench
@@ -27,7 +28,7 @@ def bench(folder: Path, **compile: Any) -> Workbench:
     work = tiny.workload()
     return Workbench(
         workload=work,
-        compile=Compile(**compile),
+        choice=Choice(compile=Compile(**compile)),
         served=work.served,
         threads=1,
         folder=folder,
@@ -53,16 +54,6 @@ def test_a_backend_that_fails_when_it_runs_drops_out_alone(tmp_path: Path, monke
     found = screen(bench(tmp_path, backends=("eager", "openvino", "onnxruntime")), tiny_variant())
     assert found.failed == {"openvino": "it cannot; it never could"}
     assert found.useful() == ("onnxruntime",)
-
-
-def test_the_target_moves_when_it_is_not_useful(tmp_path: Path) -> None:
-    work = bench(tmp_path)
-    assert work.target().name == "openvino"
-    work.useful = ("onnxruntime", "inductor")
-    assert work.target().name == "onnxruntime"
-    assert work.targets("int8")[0].name == "onnxruntime"
-    work.useful = ("onnxruntime", "openvino")
-    assert work.target().name == "openvino"
 
 
 def test_a_pass_is_measured_on_the_next_backend_when_the_target_cannot_compile(

@@ -18,6 +18,7 @@ from burnish.core.progress import Silent
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.pipeline.cache import VariantCache
+from burnish.pipeline.choice import Choice
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.workbench import Built, Workbench
 from burnish.testing import TinyImages
@@ -76,7 +77,7 @@ class Bench:
         self.context = tiny.context(base_score=0.95, max_drop=0.01)
         bench = Workbench(
             workload=work,
-            compile=recipe().compile,
+            choice=Choice(compile=recipe().compile),
             served=work.served,
             threads=1,
             folder=folder / "scratch",

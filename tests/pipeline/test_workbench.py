@@ -12,6 +12,7 @@ import pytest
 from burnish.core.progress import Silent
 from burnish.core.signature import Served
 from burnish.pipeline import workbench
+from burnish.pipeline.choice import Choice
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.workbench import Workbench
 from tests import tiny
@@ -24,8 +25,8 @@ def test_costs_of_several_groups_are_relative_to_the_whole_model(
 ) -> None:
     """The machine is twice as slow in every second group; the whole model is in each."""
     bench = Workbench(
-        workload=tiny.workload(), compile=Compile(), served=(Served(batch=1),), threads=1, folder=tmp_path,
-        progress=Silent(), examples={},
+        workload=tiny.workload(), choice=Choice(compile=Compile()), served=(Served(batch=1),), threads=1,
+        folder=tmp_path, progress=Silent(), examples={},
     )  # fmt: skip
     groups: list[list[int]] = []
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.cli.console import RichProgress, print_headline, print_line, print_rows
+from burnish.cli.terminal.bars import RichProgress
+from burnish.cli.terminal.console import print_headline, print_line, print_rows
 from burnish.core.errors import BadData
 from burnish.data.samples.columns import FLAGS
 from burnish.data.samples.doubt import Doubt

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from burnish.cli.console import print_error, print_note
 from burnish.cli.optimize import optimize
+from burnish.cli.terminal.console import print_error, print_note
 from burnish.core.errors import BurnishError, MissingData
 from burnish.workloads.registry import get
 

@@ -8,7 +8,7 @@ import re
 import shutil
 from typing import Any
 
-from burnish.cli.console import print_line, print_rows
+from burnish.cli.terminal.console import print_line, print_rows
 from burnish.core.doors import BACKENDS, DOORS
 from burnish.core.errors import BurnishError
 from burnish.core.machine import Machine, fingerprint, versions

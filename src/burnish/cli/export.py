@@ -8,7 +8,7 @@ from pathlib import Path
 from burnish.artifact.triton.tuning import Tuning, tune
 from burnish.artifact.triton.write import Exported, check_place
 from burnish.artifact.triton.write import export as write
-from burnish.cli.console import print_line, print_note
+from burnish.cli.terminal.console import print_line, print_note
 from burnish.core.errors import UnknownName, did_you_mean
 from burnish.serve.learn import learn
 from burnish.serve.repository import find_models

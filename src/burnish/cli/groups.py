@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.cli.console import print_line
+from burnish.cli.terminal.console import print_line
 from burnish.model.attention import split_attention
 from burnish.model.variant import Variant
 from burnish.passes.pruning.explain import describe, explain

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from burnish.cli.console import print_card, print_rows
+from burnish.cli.terminal.console import print_card, print_rows
 from burnish.core.doors import DOORS, Door
 from burnish.core.errors import UnknownName, did_you_mean
 from burnish.core.noun import Noun

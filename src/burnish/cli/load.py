@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from burnish.cli.console import RichProgress, print_note, print_rows
+from burnish.cli.terminal.bars import RichProgress
+from burnish.cli.terminal.console import print_note, print_rows
 from burnish.core.errors import RecipeError, ServiceError
 from burnish.core.files import write_text
 from burnish.report.load_page import render_load

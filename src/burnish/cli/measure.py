@@ -8,7 +8,8 @@ from pathlib import Path
 
 from burnish.artifact.layout import PROGRAM
 from burnish.artifact.load import check_files, example_inputs, read_manifest
-from burnish.cli.console import RichProgress, print_rows
+from burnish.cli.terminal.bars import RichProgress
+from burnish.cli.terminal.console import print_rows
 from burnish.core.errors import BadRequest
 from burnish.core.manifest import Manifest
 from burnish.measure.latency import Candidate, compare, ratio

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from burnish.cli.console import RichProgress, print_headline, print_note, print_plan, print_table
 from burnish.cli.ranks import on_a_rank, told_once
+from burnish.cli.terminal.bars import RichProgress
+from burnish.cli.terminal.console import print_headline, print_note, print_plan, print_table
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Silent
 from burnish.core.yaml_file import to_yaml

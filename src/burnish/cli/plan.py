@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from burnish.cli.console import print_note, print_rows
+from burnish.cli.terminal.console import print_note, print_rows
 from burnish.core.errors import RecipeError, Unsupported
 from burnish.train.advisor import advise
 from burnish.train.memory import model_size

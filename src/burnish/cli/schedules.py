@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from burnish.cli.console import print_line
+from burnish.cli.terminal.console import print_line
 from burnish.train.schedules import SCHEDULES, Schedule, factor
 
 _COLUMNS, _ROWS, _WARMUP = 64, 8, 0.1

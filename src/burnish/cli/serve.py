@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from burnish.cli.console import print_note
+from burnish.cli.terminal.console import print_note
 from burnish.core.errors import RecipeError, UnknownName, did_you_mean
 from burnish.serve.run import Options
 from burnish.serve.run import serve as run

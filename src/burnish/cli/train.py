@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from burnish.cli.console import RichProgress
 from burnish.cli.optimize import prepare
 from burnish.cli.ranks import on_a_rank, told_once
+from burnish.cli.terminal.bars import RichProgress
 from burnish.core.errors import UnknownName, did_you_mean
 from burnish.core.machine import fingerprint
 from burnish.core.progress import Progress, Silent

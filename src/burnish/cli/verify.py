@@ -6,7 +6,7 @@ from pathlib import Path
 
 from burnish.artifact.load import read_manifest
 from burnish.artifact.load import verify as check
-from burnish.cli.console import print_line
+from burnish.cli.terminal.console import print_line
 
 
 def verify(path: Path) -> None:

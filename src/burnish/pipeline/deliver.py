@@ -14,6 +14,7 @@ from burnish.core.evidence import Ledger
 from burnish.core.files import write_bytes
 from burnish.core.manifest import Manifest
 from burnish.pipeline.finalist import Finalist
+from burnish.pipeline.requests import requests
 from burnish.pipeline.workbench import Workbench
 
 _TOLERANCE = 0.05
@@ -69,7 +70,7 @@ def _evidence(ledger: Ledger) -> dict[str, object]:
 
 def _example(chosen: Finalist, bench: Workbench) -> dict[str, Tensor]:
     """One real request and what the program answers, for `verify` and for warming up a service."""
-    inputs = bench.requests(bench.served[0], count=1)[0]
+    inputs = requests(bench.workload, bench.served[0], count=1)[0]
     built = chosen.built
     executable = built.backend.load(
         built.folder, built.options, signature=bench.workload.signature, threads=bench.threads

@@ -44,11 +44,11 @@ def build_finalists(
 
     The base is also built on the reference, which everything is compared with.
     """
-    useful, reference = bench.useful, bench.reference
-    known = {backend.name: backend for backend in bench.backends()}
+    useful, reference = bench.choice.useful, bench.choice.reference
+    known = {backend.name: backend for backend in bench.choice.usable()}
     names = [name for name in known if not useful or name in useful]
     precisions = [variant.precision for _, _, variant in survivors]
-    targets = [bench.targets(precision)[0].name for precision in precisions]
+    targets = [bench.choice.targets(precision)[0].name for precision in precisions]
     chosen = places(precisions, targets, names, useful[0] if useful else "")
     if reference in known and reference not in chosen[0]:
         chosen[0] = [reference, *chosen[0]]

@@ -18,6 +18,7 @@ from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
 from burnish.pipeline.finalist import Finalist, build_finalists
+from burnish.pipeline.recipe import Compile
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
 
@@ -32,6 +33,7 @@ class Finals:
     """Builds, checks, times and scores the finalists. `survivors`: (stage, name, variant), base first."""
 
     bench: Workbench
+    compile: Compile
     survivors: Sequence[tuple[int, str, Variant]]
     machine: str
     failed: dict[str, str] = field(default_factory=dict, init=False)
@@ -45,12 +47,12 @@ class Finals:
                 self._check(finalist, predictor)
                 task.advance(note=finalist.label)
         finalists = self._running(finalists)
-        share = self.bench.compile.seconds / len(self.bench.served)
+        share = self.compile.seconds / len(self.bench.served)
         for served in self.bench.served:
             found = self.bench.against_first(
                 [f.built for f in finalists],
                 served,
-                rounds=self.bench.compile.rounds,
+                rounds=self.compile.rounds,
                 seconds=share,
                 labels=[f.label for f in finalists],
             )
@@ -131,7 +133,7 @@ class Finals:
         finalist.on_validation = found
         exact, got = (workload.metric.compute(p, workload.validation.targets) for p in (wanted, found))
         metric = workload.metric
-        tolerance = self.bench.compile.tolerance * (1.0 if metric.points else abs(exact))
+        tolerance = self.compile.tolerance * (1.0 if metric.points else abs(exact))
         if not np.isfinite(found).all():
             finalist.exact, finalist.reason = False, "its outputs are not all finite"
         elif abs(exact - got) > tolerance:

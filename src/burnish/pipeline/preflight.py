@@ -22,7 +22,8 @@ from burnish.measure.latency import Candidate, compare
 from burnish.measure.metric import Metric
 from burnish.model.variant import Program, Variant
 from burnish.passes.base import Pass
-from burnish.pipeline.workbench import Request, Workbench
+from burnish.pipeline.requests import Request, requests
+from burnish.pipeline.workbench import Workbench
 from burnish.train.refusals import refuse_settings_on_ranks
 from burnish.train.settings import FitSettings
 
@@ -71,8 +72,8 @@ def check_model(bench: Workbench, variant: Variant) -> None:
     Raises `Unsupported` naming module and line.
     """
     first: Unsupported | None = None
-    target = bench.target()
-    for backend in (target, *(other for other in bench.backends() if other.name != target.name)):
+    target = bench.choice.target()
+    for backend in (target, *(other for other in bench.choice.usable() if other.name != target.name)):
         if backend.pretends:
             return
         for options in backend.choices(variant.precision)[:1]:
@@ -109,7 +110,7 @@ def check_latency(bench: Workbench, budget: Budget) -> None:
 
 def _empty_profiles(bench: Workbench) -> list[LatencyProfile]:
     served = bench.served[0]
-    rows = next(iter(bench.requests(served, count=1)[0].values()))
+    rows = next(iter(requests(bench.workload, served, count=1)[0].values()))
     request: Request = {"x": np.ascontiguousarray(rows.reshape(len(rows), -1), np.float32)}
     width = request["x"].shape[1]
     signature = Signature(
@@ -117,8 +118,8 @@ def _empty_profiles(bench: Workbench) -> list[LatencyProfile]:
         outputs=(TensorSpec(name="y", dtype="float32", shape=("batch", 1)),),
     )
     program = Program(signature=signature, examples={"x": torch.zeros(2, width)}, module=_Empty().eval())
-    target = bench.target()
-    backends = [target, *(b for b in bench.backends() if b.name == "eager" and b is not target)]
+    target = bench.choice.target()
+    backends = [target, *(b for b in bench.choice.usable() if b.name == "eager" and b is not target)]
     with tempfile.TemporaryDirectory(prefix="burnish-") as scratch:
         candidates = [_candidate(backend, program, Path(scratch), bench.threads) for backend in backends]
         return compare(candidates, [request], served_label=served.label, rounds=4, budget_s=2.0)

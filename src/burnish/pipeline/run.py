@@ -14,20 +14,19 @@ from torch import nn
 
 from burnish.core.budget import parse_budget
 from burnish.core.errors import RecipeError
-from burnish.core.evidence import Evidence, Ledger, Point
+from burnish.core.evidence import Ledger, Point
 from burnish.core.files import lock_folder, own_folder
 from burnish.core.machine import Machine, fingerprint
 from burnish.core.manifest import Manifest
-from burnish.core.measurement import Measurement
 from burnish.core.progress import Progress, Silent
 from burnish.core.yaml_file import to_yaml
-from burnish.data.checks import check_disjoint, check_split
-from burnish.data.samples.look import look
 from burnish.model.onnx_graph import OnnxGraph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context
 from burnish.pipeline.account import commit, layer_rows
 from burnish.pipeline.cache import VariantCache, cache_root
+from burnish.pipeline.chain import Chain
+from burnish.pipeline.choice import Choice
 from burnish.pipeline.deliver import deliver
 from burnish.pipeline.finalist import Finalist
 from burnish.pipeline.finals import Finals
@@ -35,7 +34,7 @@ from burnish.pipeline.front import mark
 from burnish.pipeline.keys import stage_key, start_key
 from burnish.pipeline.preflight import check_latency, check_model, check_quality, check_trainings
 from burnish.pipeline.recipe import Recipe
-from burnish.pipeline.screen import screen
+from burnish.pipeline.rows import check_rows
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.team import gather
@@ -45,9 +44,6 @@ from burnish.train.ranks import Ranks
 from burnish.workloads.workload import Workload
 
 Extras = Callable[[Ledger], Mapping[str, bytes]]
-
-_LOOK_ROWS = 1000
-"""Rows of each split that are looked at for wrong labels and a shift before training: some seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,42 +102,31 @@ class Run:
         started = time.perf_counter()
         torch.set_num_threads(self.threads)
         with lock_folder(self.out), own_folder(self.out / ".work") as scratch:
-            warnings = self._check_data()
-            stages, evidence, survivors = self._passes(scratch)
-            finals = Finals(bench=stages.bench, survivors=survivors, machine=self.machine.label)
+            warnings = check_rows(self.workload, self.progress)
+            chain = self._passes(scratch)
+            bench = chain.stages.bench
+            finals = Finals(
+                bench=bench, compile=self.recipe.compile, survivors=chain.survivors, machine=self.machine.label
+            )
             began = time.perf_counter()
             finalists, points = finals.run()
             points, broken = mark(points, self.budget, self.workload.metric.name, self.workload.metric.higher_is_better)
             points = finals.score_test(finalists, points)
             points = finals.throughput(finalists, points)
-            stages.seconds_measuring += time.perf_counter() - began
+            chain.stages.seconds_measuring += time.perf_counter() - began
             warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
             warnings += finals.disturbed(finalists)
             warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
-            warnings += [f"backend {name} was left out: {why}" for name, why in stages.bench.unavailable.items()]
-            ledger = self._ledger(evidence, points, survivors, warnings, stages, started)
+            warnings += [f"backend {name} was left out: {why}" for name, why in bench.choice.unavailable.items()]
+            ledger = self._ledger(chain, points, warnings, started)
             chosen = finalists[next(i for i, point in enumerate(points) if point.chosen)]
-            return self._deliver(ledger, chosen, stages.bench)
+            return self._deliver(ledger, chosen, bench)
 
-    def _check_data(self) -> list[str]:
-        work = self.workload
-        classes = len(work.labels) or None
-        for name, split in (("train", work.train), ("validation", work.validation), ("test", work.test)):
-            check_split(split, classes, name=name)
-        shared = check_disjoint(work.train, work.test)
-        if work.unlabelled is not None:
-            check_split(work.unlabelled, name="unlabelled")
-            shared += check_disjoint(work.unlabelled, work.test, names=("unlabelled", "test"))
-        with self.progress.task("looking at rows", 1) as bar:
-            shared += look(work.train, work.test, classes=bool(classes), limit=_LOOK_ROWS).lines
-            bar.advance()
-        return [*shared, *([work.cheap] if work.cheap else [])]
-
-    def _passes(self, scratch: Path) -> tuple[Stages, list[Evidence], list[tuple[int, str, Variant]]]:
+    def _passes(self, scratch: Path) -> Chain:
         context = self.context()
         bench = Workbench(
             workload=self.workload,
-            compile=self.recipe.compile,
+            choice=Choice(compile=self.recipe.compile),
             served=self.served,
             threads=self.threads,
             folder=scratch,
@@ -154,65 +139,24 @@ class Run:
         stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self.build, machine=self.machine.label)
         variant = Variant(module=self.build())
         if isinstance(variant.module, OnnxGraph):
-            bench.reference = "onnxruntime"
+            bench.choice.reference = "onnxruntime"
         state = State(variant=variant, key=self.first_key(), score=context.score(variant.module))
-        evidence: list[Evidence] = []
-        survivors: list[tuple[int, str, Variant]] = []
+        chain = Chain(stages=stages, budget=self.budget, state=state)
         if not self.passes or not self.passes[0].trains or self.workload.trained:
-            state = _based(state)
-            self._start_from(stages, state)
-            survivors = [(0, "given", state.variant)]
-            evidence.append(self._given(stages, state))
+            chain.start()
         else:
             check_model(bench, variant)
         for index, (step, pass_) in enumerate(zip(self.recipe.passes, self.passes, strict=True), start=1):
             self.progress.say(f"{index}/{len(self.passes)} {step.name}: {pass_.forecast()}")
-            row, after = stages.run(index, pass_, step.name, state)
-            first = not state.based
-            if first and row.verdict == "kept":
-                row, after = row.model_copy(update={"verdict": "base"}), _based(after)
-                self._start_from(stages, after)
-            evidence.append(row)
-            if after is not state:
-                survivors.append((index, step.name, after.variant))
+            chain.add(step.name, pass_)
+            row = chain.evidence[-1]
             why = f": {row.reason}" if row.reason else ""
-            self.progress.say(f"    {row.verdict}{why}, validation {stages.shown(after.score):.4f}")
-            state = after
-        if not survivors:
-            raise RecipeError("no pass gave a model", where="passes", help=evidence[0].reason)
+            self.progress.say(f"    {row.verdict}{why}, validation {stages.shown(chain.state.score):.4f}")
+        if not chain.survivors:
+            raise RecipeError("no pass gave a model", where="passes", help=chain.evidence[0].reason)
         if team is not None:
             team.dismiss()
-        return stages, evidence, survivors
-
-    def _start_from(self, stages: Stages, state: State) -> None:
-        """From here on this variant is the teacher and the baseline."""
-        score = state.score
-        found = screen(stages.bench, state.variant)
-        stages.bench.useful = found.by_speed() if self.recipe.compile.backends else found.useful()
-        stages.bench.unavailable |= found.failed | found.dropped(stages.bench.useful, stages.bench.reference)
-        if stages.context.team is not None:
-            stages.context.team.teach(state.variant)
-        stages.context = replace(
-            stages.context,
-            teacher=state.variant.copy().module,
-            base_score=score,
-            max_drop=max_drop(self.budget, score, self.workload),
-        )
-
-    def _given(self, stages: Stages, state: State) -> Evidence:
-        value = stages.shown(state.score)
-        score = Measurement(
-            name="validation", value=value, unit="score", low=value, high=value, n=1,
-            protocol="validation rows", machine=self.machine.label,
-        )  # fmt: skip
-        return Evidence(
-            stage=0,
-            pass_name="given",
-            settings={},
-            verdict="base",
-            key=state.key,
-            measured={"validation": score} | stages._sizes(state.variant),
-        )
+        return chain
 
     def build(self) -> nn.Module:
         """The original module, the same every time."""
@@ -237,22 +181,14 @@ class Run:
             progress=self.progress,
         )
 
-    def _ledger(
-        self,
-        evidence: Sequence[Evidence],
-        points: Sequence[Point],
-        survivors: Sequence[tuple[int, str, Variant]],
-        warnings: Sequence[str],
-        stages: Stages,
-        started: float,
-    ) -> Ledger:
-        work = self.workload
+    def _ledger(self, chain: Chain, points: Sequence[Point], warnings: Sequence[str], started: float) -> Ledger:
         best = next(point for point in points if point.chosen)
-        final = next(variant for stage, _, variant in survivors if stage == best.stage)
+        final = next(variant for stage, _, variant in chain.survivors if stage == best.stage)
+        precision = str(best.options.get("precision", "fp32"))
         return Ledger(
-            workload=work.name,
-            title=work.title,
-            metric=work.metric.name,
+            workload=self.workload.name,
+            title=self.workload.title,
+            metric=self.workload.metric.name,
             budget=self.recipe.budget,
             command=self.command,
             started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -261,13 +197,13 @@ class Run:
             threads=self.threads,
             machine=self.machine,
             recipe=self.recipe.to_dict(),
-            stages=tuple(evidence),
+            stages=tuple(chain.evidence),
             points=tuple(points),
-            layers=layer_rows(survivors[0][2], final, evidence, str(best.options.get("precision", "fp32"))),
+            layers=layer_rows(chain.survivors[0][2], final, chain.evidence, precision),
             warnings=tuple(warnings),
-            licence=work.licence,
-            seconds_training=round(stages.seconds_training, 2),
-            seconds_measuring=round(stages.seconds_measuring, 2),
+            licence=self.workload.licence,
+            seconds_training=round(chain.stages.seconds_training, 2),
+            seconds_measuring=round(chain.stages.seconds_measuring, 2),
             seconds_total=round(time.perf_counter() - started, 2),
         )
 
@@ -291,7 +227,3 @@ def run(
     return Run(
         recipe=recipe, workload=workload, out=out, progress=progress or Silent(), command=command, extras=extras
     ).execute()
-
-
-def _based(state: State) -> State:
-    return State(variant=state.variant, key=state.key, score=state.score, stage=state.stage, based=True)

@@ -50,7 +50,7 @@ def screen(bench: Workbench, variant: Variant) -> Screening:
     Raises `Unsupported` when none can run it.
     """
     found = Screening()
-    backends = [(backend, backend.choices(variant.precision)) for backend in bench.backends()]
+    backends = [(backend, backend.choices(variant.precision)) for backend in bench.choice.usable()]
     with bench.progress.task("trying the backends", total=len(backends)) as task:
         for backend, choices in backends:
             if choices:

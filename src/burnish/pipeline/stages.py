@@ -86,9 +86,7 @@ class Stages:
             notes=outcome.notes,
             coverage=outcome.coverage,
             seconds=round(seconds, 2),
-            measured=measured
-            | self._sizes(after.variant)
-            | {"validation": self._plain("validation", self.shown(score), "score")},
+            measured=measured | self.counted(after),
         )
         return evidence, state if reason else after
 
@@ -154,11 +152,14 @@ class Stages:
         """A score as the metric it comes from: scores are negated where lower is better."""
         return score if self.bench.workload.metric.higher_is_better else -score
 
-    def _sizes(self, variant: Variant) -> dict[str, Measurement]:
+    def counted(self, state: State) -> dict[str, Measurement]:
+        """Validation score, parameters and, in floating point, multiply-accumulates of one row."""
+        variant = state.variant
         counts = {"parameters": parameters(variant.module)}
         if variant.precision == "fp32":
             counts["macs"] = macs(variant.module, one_row(self.context.examples))
-        return {name: self._plain(name, float(value), "") for name, value in counts.items()}
+        found = {name: self._plain(name, float(value), "") for name, value in counts.items()}
+        return found | {"validation": self._plain("validation", self.shown(state.score), "score")}
 
     def _plain(self, name: str, value: float, unit: str) -> Measurement:
         return Measurement(

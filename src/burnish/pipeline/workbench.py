@@ -12,13 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.backends.backend import Backend
-from burnish.core.doors import BACKENDS
-from burnish.core.errors import BurnishError, MissingExtra, OutputError, Unsupported
+from burnish.core.errors import BurnishError, OutputError, Unsupported
 from burnish.core.evidence import Coverage
 from burnish.core.files import explain_io
 from burnish.core.machine import available_bytes
@@ -29,10 +26,9 @@ from burnish.measure.groups import at_once, compare_groups
 from burnish.measure.latency import Candidate, compare
 from burnish.measure.size import folder_bytes
 from burnish.model.variant import Variant
-from burnish.pipeline.recipe import Compile
+from burnish.pipeline.choice import Choice
+from burnish.pipeline.requests import requests
 from burnish.workloads.workload import Workload
-
-Request = dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,58 +48,16 @@ class Built:
 
 @dataclass(kw_only=True)
 class Workbench:
-    """Builds and times; `served` are the shapes that count, the first one decides.
-
-    `reference` is the backend that stands for what the user has.
-    """
+    """Builds and times; `served` are the shapes that count, the first one decides."""
 
     workload: Workload
-    compile: Compile
+    choice: Choice
     served: tuple[Served, ...]
     threads: int
     folder: Path
     progress: Progress
     examples: Mapping[str, Tensor]
-    unavailable: dict[str, str] = field(default_factory=dict)
-    useful: tuple[str, ...] = ()  # fastest first
-    reference: str = "eager"
     _numbers: Any = field(default_factory=itertools.count)
-
-    def backends(self) -> list[Backend]:
-        """The backends to try. Raises `MissingExtra` when one that was named cannot run here."""
-        found: list[Backend] = []
-        for name in self.compile.backends or BACKENDS.names():
-            backend: Backend = BACKENDS.get(name)
-            state = backend.available()
-            if state.ok and not (name == "null" and name not in self.compile.backends):
-                found.append(backend)
-            elif name in self.compile.backends:
-                raise MissingExtra(f"backend {name!r} cannot run here", why=state.reason, help=state.help)
-            elif not state.ok:
-                self.unavailable[name] = state.reason
-        return found
-
-    def targets(self, precision: str) -> list[Backend]:
-        """Where passes measure a model of this precision, in the order they are tried.
-
-        The recipe's target leads, but what the screening found useless comes last.
-        """
-        names = {backend.name: backend for backend in self.backends() if backend.choices(precision)}
-        usual = (self.compile.target, "openvino", "onnxruntime", "inductor", "eager", *names)
-        order = [name for name in dict.fromkeys(usual) if name in names]
-        if self.useful:
-            order.sort(key=self._place)
-        return [names[name] for name in order]
-
-    def target(self) -> Backend:
-        """Where passes measure a floating-point model."""
-        return self.targets("fp32")[0]
-
-    def _place(self, name: str) -> int:
-        """0 for the recipe's target if it is useful, then the useful ones by speed, then the others."""
-        if name not in self.useful:
-            return len(self.useful) + 1
-        return 0 if name == self.compile.target else self.useful.index(name) + 1
 
     def build(self, variant: Variant, backend: Backend, options: Mapping[str, Any]) -> Built:
         """Compile into a new folder. Raises `Unsupported` when the backend cannot, or fails as nobody foresaw."""
@@ -141,7 +95,7 @@ class Workbench:
     def on_target(self, variant: Variant) -> list[Built]:
         """Every choice of the first target that can compile this variant. Raises `Unsupported`."""
         reasons: dict[str, str] = {}
-        for backend in self.targets(variant.precision):
+        for backend in self.choice.targets(variant.precision):
             built, failed = self.build_all(variant, [backend])
             if built:
                 return built
@@ -171,7 +125,7 @@ class Workbench:
         try:
             return compare(
                 candidates,
-                self.requests(served, count),
+                requests(self.workload, served, count),
                 served_label=served.label,
                 rounds=rounds,
                 budget_s=seconds,
@@ -210,16 +164,6 @@ class Workbench:
             threads=self.threads,
         )
 
-    def requests(self, served: Served, count: int = 48) -> list[Request]:
-        """Real validation rows at the served shape; a size of 0 keeps the rows' own."""
-        split = self.workload.validation
-        found = []
-        for number in range(count):
-            rows = np.arange(number * served.batch, (number + 1) * served.batch) % len(split)
-            inputs = {name: tensor.numpy() for name, tensor in split.batch(rows).inputs.items()}
-            found.append({name: self._padded(name, array, served) for name, array in inputs.items()})
-        return found
-
     def cost(self, variants: Sequence[Variant]) -> list[float]:
         """Latency in ms of each on the target backend at the first shape."""
         with self.progress.task("compiling for the cost table", total=len(variants)) as task:
@@ -238,14 +182,6 @@ class Workbench:
         """What really runs in low precision on the target backend; None when it cannot tell."""
         built = self.on_target(variant)[-1]
         return built.backend.coverage(built.folder, built.options)
-
-    def _padded(self, name: str, array: NDArray[np.generic], served: Served) -> NDArray[np.generic]:
-        spec = next(spec for spec in self.workload.signature.inputs if spec.name == name)
-        widths = []
-        for axis, dim in enumerate(spec.shape):
-            wanted = served.sizes.get(dim, 0) if isinstance(dim, str) and axis else 0
-            widths.append((0, max(0, wanted - array.shape[axis])))
-        return np.pad(array, widths) if any(after for _, after in widths) else array
 
 
 def _why(error: BurnishError) -> str:
