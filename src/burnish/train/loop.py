@@ -26,6 +26,7 @@ from burnish.train.epoch import train_epoch
 from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
 from burnish.train.kept import Kept
+from burnish.train.kept_memory import kept_memory
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision
@@ -94,6 +95,7 @@ def fit(
     with (
         moved(module, device),
         repeatable(device),
+        kept_memory(),
         Writer(checkpoint) if checkpoint else contextlib.nullcontext() as writer,
         progress.task(label, total) as bar,
         contextlib.ExitStack() as ending,
