@@ -27,3 +27,12 @@ def test_memory_is_handed_out_once_and_given_back_at_the_end() -> None:
             faults(30)
             assert faults(10) < usual / 2
         assert faults(10) > usual / 2
+
+
+def test_an_inner_block_leaves_it_to_the_outer_one() -> None:
+    usual = faults(10)
+    with kept_memory():
+        with kept_memory():
+            faults(30)
+        assert faults(10) < usual / 2
+    assert faults(10) > usual / 2

@@ -40,6 +40,7 @@ from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.team import gather
 from burnish.pipeline.workbench import Workbench
 from burnish.train.device import choose_device, device_name
+from burnish.train.kept_memory import kept_memory
 from burnish.train.ranks import Ranks
 from burnish.workloads.workload import Workload
 
@@ -101,7 +102,7 @@ class Run:
             raise RecipeError("there is one rank", where="devices", help="start it by `burnish optimize` or torchrun")
         started = time.perf_counter()
         torch.set_num_threads(self.threads)
-        with lock_folder(self.out), own_folder(self.out / ".work") as scratch:
+        with lock_folder(self.out), own_folder(self.out / ".work") as scratch, kept_memory():
             warnings = check_rows(self.workload, self.progress)
             chain = self._passes(scratch)
             bench = chain.stages.bench
