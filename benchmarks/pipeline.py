@@ -27,6 +27,7 @@ from _lib.ours import optimize
 from _lib.progress import Lines
 
 from burnish.core.errors import BurnishError
+from burnish.train.kept_memory import kept_memory
 
 WORKLOADS = ("sentiment-minilm", "cifar10-resnet", "photo-efficientnet", "fashion-mnist", "digits")
 
@@ -64,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="burnish-bench-") as scratch,
         contextlib.redirect_stdout(sys.stderr),  # libraries print; stdout is for the result
+        kept_memory(),
     ):
         ours = optimize(options.workload, overrides, options.threads, Path(scratch) / "run", progress)
         bench = Bench(ours=ours, threads=options.threads, progress=progress)
