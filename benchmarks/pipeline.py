@@ -27,7 +27,7 @@ from _lib.ours import optimize
 from _lib.progress import Lines
 
 from burnish.core.errors import BurnishError
-from burnish.train.kept_memory import kept_memory
+from burnish.core.kept_memory import kept_memory
 
 WORKLOADS = ("sentiment-minilm", "cifar10-resnet", "photo-efficientnet", "fashion-mnist", "digits")
 

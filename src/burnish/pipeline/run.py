@@ -16,6 +16,7 @@ from burnish.core.budget import parse_budget
 from burnish.core.errors import RecipeError
 from burnish.core.evidence import Ledger, Point
 from burnish.core.files import lock_folder, own_folder
+from burnish.core.kept_memory import kept_memory
 from burnish.core.machine import Machine, fingerprint
 from burnish.core.manifest import Manifest
 from burnish.core.progress import Progress, Silent
@@ -40,7 +41,6 @@ from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.team import gather
 from burnish.pipeline.workbench import Workbench
 from burnish.train.device import choose_device, device_name
-from burnish.train.kept_memory import kept_memory
 from burnish.train.ranks import Ranks
 from burnish.workloads.workload import Workload
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import nn
 
 from burnish.core.files import digest
+from burnish.core.kept_memory import kept_memory
 from burnish.core.progress import Progress
 from burnish.data.split import Split
 from burnish.train.advisor import resolve
@@ -26,7 +27,6 @@ from burnish.train.epoch import train_epoch
 from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
 from burnish.train.kept import Kept
-from burnish.train.kept_memory import kept_memory
 from burnish.train.memory import beside, measured_state, model_size
 from burnish.train.planner import choose_strategy
 from burnish.train.precision import agreed, choose_precision

@@ -1,8 +1,8 @@
-"""Memory that a training frees stays with the process until the training ends.
+"""Memory that is freed stays with the process while a training or a run lasts.
 
-A step frees its activations and the next one asks for as many again. glibc gives large blocks back to the kernel each
-time, which hands them out again page by page, filled with zeros: a third of the time of a convolutional network whose
-activations are large. See mallopt(3).
+A training step frees its activations and the next one asks for as many again. glibc gives large blocks back to the
+kernel each time, which hands them out again page by page, filled with zeros: a third of the time of a convolutional
+network whose activations are large. See mallopt(3).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import resource
 import pytest
 import torch
 
-from burnish.train.kept_memory import kept_memory
+from burnish.core.kept_memory import kept_memory
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 
