@@ -57,7 +57,8 @@ class Chain:
     def _base(self, state: State) -> None:
         """From here on this variant is the teacher and what others are compared with."""
         bench, context = self.stages.bench, self.stages.context
-        found = screen(bench, state.variant)
+        with self.stages.spent.on_measuring():
+            found = screen(bench, state.variant)
         choice = bench.choice
         choice.useful = found.by_speed() if choice.compile.backends else found.useful()
         choice.unavailable |= found.failed | found.dropped(choice.useful, choice.reference)

@@ -36,6 +36,7 @@ from burnish.pipeline.keys import stage_key, start_key
 from burnish.pipeline.preflight import check_latency, check_model, check_quality, check_trainings
 from burnish.pipeline.recipe import Recipe
 from burnish.pipeline.rows import check_rows
+from burnish.pipeline.spent import Spent
 from burnish.pipeline.stages import Stages, State
 from burnish.pipeline.surroundings import context_of, max_drop
 from burnish.pipeline.team import gather
@@ -109,12 +110,12 @@ class Run:
             finals = Finals(
                 bench=bench, compile=self.recipe.compile, survivors=chain.survivors, machine=self.machine.label
             )
-            began = time.perf_counter()
-            finalists, points = finals.run()
-            points, broken = mark(points, self.budget, self.workload.metric.name, self.workload.metric.higher_is_better)
-            points = finals.score_test(finalists, points)
-            points = finals.throughput(finalists, points)
-            chain.stages.seconds_measuring += time.perf_counter() - began
+            metric = self.workload.metric
+            with chain.stages.spent.on_measuring():
+                finalists, points = finals.run()
+                points, broken = mark(points, self.budget, metric.name, metric.higher_is_better)
+                points = finals.score_test(finalists, points)
+                points = finals.throughput(finalists, points)
             warnings += [f"the budget's {clause} is not kept by any candidate" for clause in broken]
             warnings += finals.disturbed(finalists)
             warnings += [f"{name}: {reason}" for name, reason in finals.failed.items()]
@@ -134,14 +135,20 @@ class Run:
             progress=self.progress,
             examples=context.examples,
         )
-        check_latency(bench, self.budget)
+        spent = Spent()
+        with spent.on_measuring():
+            check_latency(bench, self.budget)
         team = gather(self.ranks, self.recipe, self.workload, self.build, self.threads)
         context = replace(context, cost=bench.cost, inspect=bench.inspect, team=team)
-        stages = Stages(context=context, bench=bench, cache=self.cache, fresh=self.build, machine=self.machine.label)
+        stages = Stages(
+            context=context, bench=bench, cache=self.cache, fresh=self.build, machine=self.machine.label, spent=spent
+        )
         variant = Variant(module=self.build())
         if isinstance(variant.module, OnnxGraph):
             bench.choice.reference = "onnxruntime"
-        state = State(variant=variant, key=self.first_key(), score=context.score(variant.module))
+        with spent.on_measuring():
+            score = context.score(variant.module)
+        state = State(variant=variant, key=self.first_key(), score=score)
         chain = Chain(stages=stages, budget=self.budget, state=state)
         if not self.passes or not self.passes[0].trains or self.workload.trained:
             chain.start()
@@ -203,8 +210,8 @@ class Run:
             layers=layer_rows(chain.survivors[0][2], final, chain.evidence, precision),
             warnings=tuple(warnings),
             licence=self.workload.licence,
-            seconds_training=round(chain.stages.seconds_training, 2),
-            seconds_measuring=round(chain.stages.seconds_measuring, 2),
+            seconds_training=round(chain.stages.spent.training, 2),
+            seconds_measuring=round(chain.stages.spent.measuring, 2),
             seconds_total=round(time.perf_counter() - started, 2),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.pipeline.cache import VariantCache
 from burnish.pipeline.keys import stage_key
+from burnish.pipeline.spent import Spent
 from burnish.pipeline.workbench import Built, Workbench
 
 _GAIN = 1.02
@@ -47,8 +48,7 @@ class Stages:
     cache: VariantCache
     fresh: Callable[[], nn.Module]
     machine: str
-    seconds_training: float = 0.0
-    seconds_measuring: float = 0.0
+    spent: Spent = field(default_factory=Spent)
 
     def run(self, index: int, pass_: Pass, name: str, state: State) -> tuple[Evidence, State]:
         """Run one pass on the state; the evidence, and the next state (the same when rolled back)."""
@@ -62,11 +62,10 @@ class Stages:
         }
         try:
             outcome, seconds = self._outcome(key, pass_, state)
-            score = self.context.score(outcome.variant.module)
-            after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
-            started = time.perf_counter()
-            reason, measured = self._verdict(pass_, state, after)
-            self.seconds_measuring += time.perf_counter() - started
+            with self.spent.on_measuring():
+                score = self.context.score(outcome.variant.module)
+                after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
+                reason, measured = self._verdict(pass_, state, after)
         except Unsupported as error:
             return Evidence(**row, verdict="unsupported", reason=_reason(error)), state
         except NoEffect as error:
@@ -95,9 +94,9 @@ class Stages:
             return self.cache.load(key, self.fresh)
         started = time.perf_counter()
         torch.manual_seed(self.context.seed)
-        outcome = pass_(state.variant, replace(self.context, scratch=self.cache.scratch(key)))
+        with self.spent.on_training():
+            outcome = pass_(state.variant, replace(self.context, scratch=self.cache.scratch(key)))
         seconds = time.perf_counter() - started
-        self.seconds_training += seconds
         self.cache.store(key, outcome, seconds)
         return outcome, seconds
 
