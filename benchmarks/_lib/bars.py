@@ -13,7 +13,7 @@ from typing import Any
 
 from _lib.candidate import Candidate
 from burnish.core.measurement import Ratio
-from burnish.measure.latency import ratio
+from burnish.measure.profiles import ratio
 
 
 @dataclass(frozen=True, kw_only=True)

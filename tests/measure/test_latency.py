@@ -4,7 +4,8 @@ import pytest
 
 from burnish.core.errors import BurnishError, UnknownName
 from burnish.core.measurement import LatencyProfile, Measurement
-from burnish.measure.latency import compare, ratio, samples_per_second
+from burnish.measure.latency import compare
+from burnish.measure.profiles import ratio, samples_per_second
 from tests.measure.sample import candidate, requests
 
 

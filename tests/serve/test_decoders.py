@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from burnish.serve.grpc.messages import parse_request as parse_message
 from burnish.serve.grpc.schema import MAX_FIELDS, MESSAGES, decode
 from burnish.serve.http.body import read_body
-from burnish.serve.protocol.datatypes import DATATYPES, MAX_STRINGS, from_json
+from burnish.serve.protocol.datatypes import DATATYPES, MAX_STRINGS
 from burnish.serve.protocol.messages import InferRequest, ProtocolError
 from burnish.serve.protocol.rest import MAX_CONTAINERS, MAX_JSON, parse_request
+from burnish.serve.protocol.tensors import from_json
 
 LIMIT = 2000
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from burnish.serve.protocol.datatypes import datatype_of, from_bytes, from_json, numpy_type, to_bytes, to_json
+from burnish.serve.protocol.datatypes import datatype_of, numpy_type
 from burnish.serve.protocol.messages import InferAnswer, InferRequest, ProtocolError
 from burnish.serve.protocol.rest import HEADER_LENGTH, parse_request, render_answer
+from burnish.serve.protocol.tensors import from_bytes, from_json, to_bytes, to_json
 
 NUMERIC = ["UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BOOL"]
 

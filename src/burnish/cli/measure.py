@@ -12,7 +12,8 @@ from burnish.cli.terminal.bars import RichProgress
 from burnish.cli.terminal.console import print_rows
 from burnish.core.errors import BadRequest
 from burnish.core.manifest import Manifest
-from burnish.measure.latency import Candidate, compare, ratio
+from burnish.measure.latency import Candidate, compare
+from burnish.measure.profiles import ratio
 
 
 def measure(paths: Sequence[Path], *, threads: int | None, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from burnish.core.measurement import LatencyProfile, Measurement, Ratio
-from burnish.measure.latency import ratio
+from burnish.measure.profiles import ratio
 
 Item = TypeVar("Item")
 

@@ -12,8 +12,8 @@ from burnish.core.errors import BurnishError, Unsupported
 from burnish.core.evidence import Point
 from burnish.core.machine import fingerprint
 from burnish.data.split import Split
-from burnish.measure.latency import samples_per_second
 from burnish.measure.predictor import Predictor
+from burnish.measure.profiles import samples_per_second
 from burnish.measure.quality import paired, predict_module, predictions, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant

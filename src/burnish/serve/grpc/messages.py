@@ -8,18 +8,10 @@ from typing import Any
 import numpy as np
 
 from burnish.serve.grpc.schema import MESSAGES
-from burnish.serve.protocol.datatypes import (
-    check_shape,
-    check_text,
-    datatype_of,
-    from_bytes,
-    numpy_type,
-    strings,
-    to_bytes,
-    whole_numbers,
-)
+from burnish.serve.protocol.datatypes import check_shape, check_text, datatype_of, numpy_type
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
 from burnish.serve.protocol.rest import MAX_PRIORITY, MAX_TENSORS
+from burnish.serve.protocol.tensors import from_bytes, strings, to_bytes, whole_numbers
 
 _CONTENTS = {
     "BOOL": "bool_contents",

@@ -19,8 +19,9 @@ import numpy as np
 from burnish.core.errors import BadRequest, ServiceError
 from burnish.serve.load.summary import Reply
 from burnish.serve.load.wire import Body, Wires, check_url
-from burnish.serve.protocol.datatypes import numpy_type, to_bytes
+from burnish.serve.protocol.datatypes import numpy_type
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
+from burnish.serve.protocol.tensors import to_bytes
 
 _MOST = 1 << 20
 """Bytes of metadata that are read."""

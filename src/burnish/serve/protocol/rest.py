@@ -11,16 +11,9 @@ from typing import Any
 
 import orjson
 
-from burnish.serve.protocol.datatypes import (
-    check_shape,
-    check_text,
-    datatype_of,
-    from_bytes,
-    from_json,
-    to_bytes,
-    to_json,
-)
+from burnish.serve.protocol.datatypes import check_shape, check_text, datatype_of
 from burnish.serve.protocol.messages import Array, InferAnswer, InferRequest, ProtocolError, Wanted
+from burnish.serve.protocol.tensors import from_bytes, from_json, to_bytes, to_json
 
 HEADER_LENGTH = "inference-header-content-length"
 MAX_TENSORS = 256
