@@ -17,19 +17,19 @@ def clock(monkeypatch):
 
 def test_seconds_are_added_up_by_kind(clock) -> None:
     spent = Spent()
-    with spent.on_training():
+    with spent.training:
         clock.now += 3
-    with spent.on_measuring():
+    with spent.measuring:
         clock.now += 5
     clock.now += 7
-    with spent.on_training():
+    with spent.training:
         clock.now += 11
-    assert (spent.training, spent.measuring) == (14, 5)
+    assert (spent.training.seconds, spent.measuring.seconds) == (14, 5)
 
 
 def test_what_fails_has_taken_time_as_well(clock) -> None:
     spent = Spent()
-    with pytest.raises(ValueError, match="broken"), spent.on_measuring():
+    with pytest.raises(ValueError, match="broken"), spent.measuring:
         clock.now += 2
         raise ValueError("broken")
-    assert spent.measuring == 2
+    assert spent.measuring.seconds == 2

@@ -57,7 +57,7 @@ class Chain:
     def _base(self, state: State) -> None:
         """From here on this variant is the teacher and what others are compared with."""
         bench, context = self.stages.bench, self.stages.context
-        with self.stages.spent.on_measuring():
+        with self.stages.spent.measuring:
             found = screen(bench, state.variant)
         choice = bench.choice
         choice.useful = found.by_speed() if choice.compile.backends else found.useful()

@@ -111,7 +111,7 @@ class Run:
                 bench=bench, compile=self.recipe.compile, survivors=chain.survivors, machine=self.machine.label
             )
             metric = self.workload.metric
-            with chain.stages.spent.on_measuring():
+            with chain.stages.spent.measuring:
                 finalists, points = finals.run()
                 points, broken = mark(points, self.budget, metric.name, metric.higher_is_better)
                 points = finals.score_test(finalists, points)
@@ -136,7 +136,7 @@ class Run:
             examples=context.examples,
         )
         spent = Spent()
-        with spent.on_measuring():
+        with spent.measuring:
             check_latency(bench, self.budget)
         team = gather(self.ranks, self.recipe, self.workload, self.build, self.threads)
         context = replace(context, cost=bench.cost, inspect=bench.inspect, team=team)
@@ -146,7 +146,7 @@ class Run:
         variant = Variant(module=self.build())
         if isinstance(variant.module, OnnxGraph):
             bench.choice.reference = "onnxruntime"
-        with spent.on_measuring():
+        with spent.measuring:
             score = context.score(variant.module)
         state = State(variant=variant, key=self.first_key(), score=score)
         chain = Chain(stages=stages, budget=self.budget, state=state)
@@ -210,8 +210,8 @@ class Run:
             layers=layer_rows(chain.survivors[0][2], final, chain.evidence, precision),
             warnings=tuple(warnings),
             licence=self.workload.licence,
-            seconds_training=round(chain.stages.spent.training, 2),
-            seconds_measuring=round(chain.stages.spent.measuring, 2),
+            seconds_training=round(chain.stages.spent.training.seconds, 2),
+            seconds_measuring=round(chain.stages.spent.measuring.seconds, 2),
             seconds_total=round(time.perf_counter() - started, 2),
         )
 

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
-@dataclass(kw_only=True)
+@dataclass
+class Stopwatch:
+    """Seconds so far inside of `with stopwatch:`, also where that failed. Not to be nested."""
+
+    seconds: float = 0.0
+    _began: float = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._began
+
+
+@dataclass
 class Spent:
-    """Seconds so far. Measuring is latency and scores, with the building of the programs that are timed."""
+    """Measuring is latency and scores, with the building of the programs that are timed."""
 
-    training: float = 0.0
-    measuring: float = 0.0
-
-    @contextmanager
-    def on_training(self) -> Iterator[None]:
-        """Counts what is inside, also when it fails. Not to be nested."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.training += time.perf_counter() - began
-
-    @contextmanager
-    def on_measuring(self) -> Iterator[None]:
-        """Counts what is inside, also when it fails. Not to be nested."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.measuring += time.perf_counter() - began
+    training: Stopwatch = field(default_factory=Stopwatch)
+    measuring: Stopwatch = field(default_factory=Stopwatch)

@@ -62,7 +62,7 @@ class Stages:
         }
         try:
             outcome, seconds = self._outcome(key, pass_, state)
-            with self.spent.on_measuring():
+            with self.spent.measuring:
                 score = self.context.score(outcome.variant.module)
                 after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
                 reason, measured = self._verdict(pass_, state, after)
@@ -94,7 +94,7 @@ class Stages:
             return self.cache.load(key, self.fresh)
         started = time.perf_counter()
         torch.manual_seed(self.context.seed)
-        with self.spent.on_training():
+        with self.spent.training:
             outcome = pass_(state.variant, replace(self.context, scratch=self.cache.scratch(key)))
         seconds = time.perf_counter() - started
         self.cache.store(key, outcome, seconds)
