@@ -5,8 +5,8 @@ A fake-quantize node rounds `x` to `levels` steps between two bounds and stays i
 ONNX Runtime knows QuantizeLinear and DequantizeLinear instead, and fuses them only in the shapes
 that it expects. So: weights become int8 constants behind a DequantizeLinear; activations a pair in
 uint8, the operand that its x86 kernels want; a batch norm behind a convolution goes into the
-scales of its weight; the bias of a Gemm becomes int32; shapes change before numbers are scaled; rows of
-an embedding are picked before they are scaled, not after.
+scales of its weight; the bias of a Gemm becomes int32; rows of an embedding are picked before they are
+scaled, not after; what stands between an operator and its Q and DQ moves (`onnx_fuse`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from burnish.backends.onnx_file import (
     read_model,
     write_model,
 )
+from burnish.backends.onnx_fuse import drop_clip, one_scale, pad_first, reshape_first
 from burnish.core.errors import Unsupported
 
 _FAKE = "FakeQuantize"
-_RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 
 
@@ -39,7 +39,9 @@ def lower_fake_quantize(data: bytes) -> bytes:
     if not any(node.op_type == _FAKE for node in model.graph.node):
         return data
     graph = EditedGraph(model.graph)
-    for step in (_lower, _fold_transpose, _fold_norm, _reshape_first, _quantize_bias, _gather_first):
+    for step in (_lower, _fold_transpose, _fold_norm, one_scale, drop_clip, pad_first):
+        graph.rewrite(step)
+    for step in (reshape_first, _quantize_bias, _gather_first):
         graph.rewrite(step)
     graph.write()
     return write_model(model)
@@ -104,22 +106,6 @@ def _fold_norm(graph: EditedGraph, node: Any) -> list[Any] | None:
     return [
         graph.store_weight(names[1], values, np.abs(factor) * scale, 0),
         make_node("Conv", names, output, **attributes_of(conv)),
-    ]
-
-
-def _reshape_first(graph: EditedGraph, node: Any) -> list[Any] | None:
-    """Flatten(DQ(x)): DQ of the flattened x, so that the Gemm behind it sees a DQ. One scale for all of x only."""
-    source = graph.maker.get(node.input[0]) if node.op_type in _RESHAPES else None
-    if source is None or source.op_type != "DequantizeLinear" or graph.constants[source.input[1]].ndim:
-        return None
-    if graph.is_private(node.input[0]):
-        graph.gone.add(node.input[0])
-    output = node.output[0]
-    shaped = f"{output}_uint8"
-    inputs = [source.input[0], *node.input[1:]]
-    return [
-        make_node(node.op_type, inputs, shaped, **attributes_of(node)),
-        make_node("DequantizeLinear", [shaped, *source.input[1:]], output),
     ]
 
 
