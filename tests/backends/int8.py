@@ -38,6 +38,42 @@ def sequences() -> Program:
     return _program(TinySequences().eval(), sequence_signature(), samples, attention=True)
 
 
+class _Separable(torch.nn.Module):
+    """Two separable convolutions with ReLU6, the second one behind a Pad of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU6(),
+            nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU6(),
+            nn.Conv2d(8, 16, 1),
+            nn.ReLU6(),
+            nn.ZeroPad2d((0, 1, 0, 1)),
+            nn.Conv2d(16, 16, 3, stride=2, groups=16),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(16, 5),
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.body(image)
+        return scores
+
+
+def separable() -> Program:
+    """Depthwise convolutions, whose inputs NNCF rounds channel by channel, rounded to int8."""
+    torch.manual_seed(0)
+    return _program(
+        _Separable().eval(), image_signature(), [image_inputs(4, seed) for seed in range(8)], attention=False
+    )
+
+
 def _program(
     module: torch.nn.Module, signature: Signature, samples: list[dict[str, torch.Tensor]], *, attention: bool
 ) -> Program:

@@ -24,8 +24,9 @@ def outputs(folder, program, inputs):
     return found
 
 
-def test_int8_images_run_on_int8_kernels(tmp_path):
-    program = int8.images()
+@pytest.mark.parametrize("make", [int8.images, int8.separable])
+def test_int8_images_run_on_int8_kernels(make, tmp_path):
+    program = make()
     PART.build(program, tmp_path, {})
     coverage = PART.coverage(tmp_path, {})
     assert {op.kind for op in coverage.ops} == {"QLinearConv", "QGemm"}
