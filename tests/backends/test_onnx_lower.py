@@ -156,3 +156,13 @@ def test_bounds_that_no_kernel_knows_are_refused(constants, text):
     nodes += [quantize_node("x", "a"), helper.make_node("Identity", ["a_q"], ["y"])]
     with pytest.raises(Unsupported, match=text):
         lower_fake_quantize(model(nodes, constants, [2, 2], 2))
+
+
+def test_nodes_without_inputs_are_no_obstacle():
+    nodes = [
+        helper.make_node("Constant", [], ["two"], value_float=2.0),
+        quantize_node("x", "a"),
+        helper.make_node("Mul", ["a_q", "two"], ["y"]),
+    ]
+    proto = lowered(model(nodes, {"a_low": 0.0, "a_high": 255.0}, [3], 1))
+    assert run(proto, np.array([1.2, 300.0, -4.0], np.float32)).tolist() == [2.0, 510.0, 0.0]

@@ -7,6 +7,7 @@ one scale for all of an activation. So what stands in between moves or goes, whe
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from burnish.backends.onnx_file import attributes_of, make_node
 _RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _TOP = 255
 _DEAD = 0.01
-"""A channel whose range is this small a part of the largest one is dead: it was zero wherever it was looked at."""
+"""A channel whose range is this small a part of the largest one is dead: it was zero wherever it was looked at. It may
+count from zero like the others, which lets through twice as much of next to nothing."""
 
 
 def reshape_first(graph: EditedGraph, node: Any) -> list[Any] | None:
@@ -62,8 +64,8 @@ def _adds_zeros(graph: EditedGraph, node: Any) -> bool:
 
 def drop_clip(graph: EditedGraph, node: Any) -> list[Any] | None:
     """Clip or Relu before a QuantizeLinear that gives the same integers without it. One scale for all only."""
-    clip = graph.maker.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
-    if clip is None or graph.constants[node.input[1]].ndim or not graph.is_private(clip.output[0]):
+    clip = _source(graph, node) if node.op_type == "QuantizeLinear" else None
+    if clip is None or graph.constants[node.input[1]].ndim:
         return None
     if not _needless(graph, clip, graph.constants[node.input[1]], graph.constants[node.input[2]]):
         return None
@@ -97,36 +99,61 @@ def one_scale(graph: EditedGraph, node: Any) -> list[Any] | None:
 
     What the first one gives is multiplied channel by channel, what the second one reads is divided.
     """
-    scale = graph.constants[node.input[1]] if node.op_type == "QuantizeLinear" else np.zeros(())
-    clip = graph.maker.get(node.input[0])
-    if scale.ndim != 1 or clip is None or attributes_of(node).get("axis", 1) != 1:
+    if node.op_type != "QuantizeLinear" or graph.constants[node.input[1]].ndim != 1:
         return None
-    zero = graph.constants[node.input[2]]
-    if _bounds(graph, clip)[0] == 0:
+    pair = _pair(graph, node)
+    if pair is None or attributes_of(node).get("axis", 1) != 1:
+        return None
+    scale, zero = graph.constants[node.input[1]], graph.constants[node.input[2]]
+    if pair.clip is not None and _bounds(graph, pair.clip)[0] == 0:
         zero = np.where(scale < _DEAD * scale.max(), 0, zero)
-    plain = clip.op_type == "Conv"
-    first = clip if plain else graph.maker.get(clip.input[0])
-    if first is None or not (plain or _needless(graph, clip, scale, zero)) or len(np.unique(zero)) > 1:
+    if len(np.unique(zero)) > 1 or not (pair.clip is None or _needless(graph, pair.clip, scale, zero)):
         return None
-    back = _only(graph, node)
-    second = _only(graph, back) if back is not None and back.op_type == "DequantizeLinear" else None
-    second = _only(graph, second) if second is not None and _adds_zeros(graph, second) else second
-    before, after = _channel_scales(graph, first), _channel_scales(graph, second)
-    if before is None or after is None or attributes_of(second).get("group", 1) != len(scale):
-        return None
-    if not (graph.is_private(first.output[0]) and graph.is_private(node.input[0])):
+    before, after = _channel_scales(graph, pair.first), _channel_scales(graph, pair.second)
+    if before is None or after is None or attributes_of(pair.second).get("group", 1) != len(scale):
         return None
     largest = scale.max()
-    _rescale(graph, first, before * largest / scale, largest / scale)
-    _rescale(graph, second, after * np.repeat(scale / largest, len(after) // len(scale)))
-    if not plain:
-        graph.gone.add(clip.output[0])
+    _rescale(graph, pair.first, before * largest / scale, largest / scale)
+    _rescale(graph, pair.second, after * np.repeat(scale / largest, len(after) // len(scale)))
+    if pair.clip is not None:
+        graph.gone.add(pair.clip.output[0])
     names = [f"{node.output[0]}_one_scale", f"{node.output[0]}_one_zero"]
     graph.constants[names[0]] = largest.reshape(())
     graph.constants[names[1]] = zero[0].astype(np.uint8).reshape(())
-    del back.attribute[:]
-    back.input[1:] = names
-    return [make_node("QuantizeLinear", [first.output[0], *names], node.output[0])]
+    del pair.back.attribute[:]
+    pair.back.input[1:] = names
+    return [make_node("QuantizeLinear", [pair.first.output[0], *names], node.output[0])]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Conv `first` -> `clip`, if any -> Q -> DQ `back` -> Pad with zeros, if any -> Conv `second`; one reader each."""
+
+    first: Any
+    clip: Any
+    back: Any
+    second: Any
+
+
+def _pair(graph: EditedGraph, node: Any) -> _Pair | None:
+    """What stands around a QuantizeLinear, where it is that."""
+    first, clip = _source(graph, node), None
+    if first is not None and first.op_type in ("Clip", "Relu"):
+        first, clip = _source(graph, first), first
+    back = _only(graph, node)
+    second = _only(graph, back) if back is not None and back.op_type == "DequantizeLinear" else None
+    if second is not None and _adds_zeros(graph, second):
+        second = _only(graph, second)
+    return _Pair(first, clip, back, second) if _is_conv(first) and _is_conv(second) else None
+
+
+def _is_conv(node: Any) -> bool:
+    return node is not None and node.op_type == "Conv"
+
+
+def _source(graph: EditedGraph, node: Any) -> Any:
+    """The node that makes the first input of this one for nobody else, None without such a one."""
+    return graph.maker.get(node.input[0]) if graph.is_private(node.input[0]) else None
 
 
 def _only(graph: EditedGraph, node: Any) -> Any:
@@ -136,10 +163,8 @@ def _only(graph: EditedGraph, node: Any) -> Any:
 
 def _channel_scales(graph: EditedGraph, conv: Any) -> NDArray[Any] | None:
     """The scale of each output channel of a Conv whose int8 weight nobody else reads and whose bias is constant."""
-    if conv is None or conv.op_type != "Conv" or not graph.is_private(conv.input[1]):
-        return None
-    weight = graph.weight_behind(conv.input[1])
-    if weight is None or weight[2] != 0 or not set(conv.input[2:]) <= set(graph.constants):
+    weight = graph.weight_behind(conv.input[1]) if graph.is_private(conv.input[1]) else None
+    if weight is None or weight[2] != 0 or any(name not in graph.constants for name in conv.input[2:]):
         return None
     return weight[1]
 

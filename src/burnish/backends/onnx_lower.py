@@ -39,9 +39,8 @@ def lower_fake_quantize(data: bytes) -> bytes:
     if not any(node.op_type == _FAKE for node in model.graph.node):
         return data
     graph = EditedGraph(model.graph)
-    for step in (_lower, _fold_transpose, _fold_norm, one_scale, drop_clip, pad_first):
-        graph.rewrite(step)
-    for step in (reshape_first, _quantize_bias, _gather_first):
+    steps = (_lower, _fold_transpose, _fold_norm, one_scale, drop_clip, pad_first, reshape_first)
+    for step in (*steps, _quantize_bias, _gather_first):
         graph.rewrite(step)
     graph.write()
     return write_model(model)

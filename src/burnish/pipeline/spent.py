@@ -11,7 +11,7 @@ class Stopwatch:
     """Seconds so far inside of `with stopwatch:`, also where that failed. Not to be nested."""
 
     seconds: float = 0.0
-    _began: float = 0.0
+    _began: float = field(default=0.0, init=False)
 
     def __enter__(self) -> None:
         self._began = time.perf_counter()
