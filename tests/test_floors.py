@@ -55,7 +55,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "torch_pruning": "passes/pruning/groups.py",
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",
-    "typer": "cli/main.py cli/data_app.py cli/serve_app.py cli/train_app.py",
+    "typer": "cli/main.py cli/data_app.py cli/optimize_app.py cli/serve_app.py cli/train_app.py",
     "uvicorn": "serve/http/connection.py serve/http/server.py",
     "uvloop": "serve/run.py",
     "yaml": "core/yaml_file.py",

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from burnish.model.variant import Program
 
 MODEL_FILE = "model.onnx"
-_OPSET = 18
 _ERRORS_ONLY = 3
 
 
@@ -75,8 +74,10 @@ class ONNXRuntime(Backend):
     def build(self, program: Program, folder: Path, options: Options) -> None:
         """Export, lower fake-quantize nodes, and quantize when the options say so."""
         need(self)
+        from burnish.backends.onnx_export import to_onnx  # loads torch, which a service does without
+
         dynamic = _is_dynamic(options)
-        data = program.onnx_bytes or _export(program, self.name)
+        data = program.onnx_bytes or to_onnx(program, self.name)
         names = ([s.name for s in program.signature.inputs], [s.name for s in program.signature.outputs])
         path = folder / MODEL_FILE
         path.write_bytes(tidy(lower_fake_quantize(data), *names))
@@ -131,40 +132,6 @@ def _is_dynamic(options: Options) -> bool:
     if value not in ("none", "dynamic"):
         raise RecipeError(f"unknown value {value!r} for onnxruntime's quantize", help="use 'none' or 'dynamic'")
     return bool(value == "dynamic")
-
-
-def _export(program: Program, backend: str) -> bytes:
-    """ONNX bytes. Fake-quantize nodes are known to the older, tracing exporter only."""
-    import torch
-
-    from burnish.backends.export import (
-        FourDimensionalAttention,
-        dynamic_axes,
-        dynamic_shapes,
-        explain_trace,
-        module_of,
-        quiet,
-    )
-
-    module, signature = module_of(program, backend), program.signature
-    names: dict[str, Any] = {
-        "kwargs": dict(program.examples),
-        "input_names": [spec.name for spec in signature.inputs],
-        "output_names": [spec.name for spec in signature.outputs],
-        "opset_version": _OPSET,
-    }
-    with quiet(), explain_trace(module, backend), torch.no_grad(), FourDimensionalAttention():
-        if program.precision != "fp32":
-            with tempfile.TemporaryDirectory() as scratch:
-                path = Path(scratch) / MODEL_FILE
-                torch.onnx.export(module, (), path, dynamo=False, dynamic_axes=dynamic_axes(signature), **names)
-                return path.read_bytes()
-        shapes = dynamic_shapes(signature)
-        exported = torch.onnx.export(module, (), dynamo=True, dynamic_shapes=shapes, verbose=False, **names)
-    if exported is None:
-        raise Unsupported(f"the backend {backend!r} got nothing from the exporter", where=type(module).__name__)
-    data: bytes = exported.model_proto.SerializeToString()
-    return data
 
 
 def _settings(threads: int) -> Any:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from burnish.backends.backend import Arrays, Availability, Backend, Executable, Options
 from burnish.backends.bundle import call_failed, check_outputs
 from burnish.backends.installed import find_package, need
-from burnish.backends.openvino_ir import coverage_row, numbered_anew
+from burnish.backends.openvino_ir import coverage_row, name_ports, numbered_anew
 from burnish.core.errors import ArtifactError, BurnishError, RecipeError, Unsupported
 from burnish.core.evidence import Coverage
-from burnish.core.signature import Signature, TensorSpec
+from burnish.core.signature import Signature
 
 if TYPE_CHECKING:
     from burnish.model.variant import Program
@@ -91,7 +91,7 @@ class OpenVINO(Backend):
         import openvino
 
         model = _read(program.onnx_bytes) if program.onnx_bytes is not None else _convert(program, self.name)
-        _name(model, program.signature)
+        name_ports(model, program.signature)
         half = _precision(options) == "bf16" and program.precision == "fp32"
         path = folder / MODEL_FILE
         openvino.save_model(model, path, compress_to_fp16=half)
@@ -200,42 +200,6 @@ def _convert(program: Program, backend: str) -> Any:
     module = module_of(program, backend)
     with quiet(), explain_trace(module, backend, failures), torch.no_grad():
         return openvino.convert_model(module, example_input=dict(program.examples))
-
-
-def _name(model: Any, signature: Signature) -> None:
-    """Give inputs and outputs the signature's names, and inputs its shapes; free dimensions stay free."""
-    ports = {port: spec for spec, port in zip(signature.inputs, _ports(model, signature), strict=True)}
-    for port, spec in ports.items():
-        port.get_tensor().set_names({spec.name})
-        port.get_node().set_friendly_name(spec.name)
-    model.reshape({port: [d if isinstance(d, int) else -1 for d in spec.shape] for port, spec in ports.items()})
-    for port, spec in zip(model.outputs, signature.outputs, strict=True):
-        port.get_tensor().set_names({spec.name})
-        _check_free(port.get_partial_shape(), spec)
-
-
-def _check_free(shape: Any, spec: TensorSpec) -> None:
-    """A free dimension that came out as a number was frozen by tracing.
-
-    OpenVINO does not notice at run time: it reads beyond its buffers.
-    """
-    if shape.rank.is_dynamic:
-        return
-    for found, dim in zip(shape, spec.shape, strict=False):
-        if isinstance(dim, str) and found.is_static:
-            raise Unsupported(
-                f"the dimension {dim!r} was frozen to {found.get_length()} when the model was traced",
-                where=f"output {spec.name!r}",
-                help="compute sizes from the shapes of tensors in forward, or leave out the openvino backend",
-            )
-
-
-def _ports(model: Any, signature: Signature) -> list[Any]:
-    """The model's input of every spec: by name where the names fit, else by position."""
-    by_name = {name: port for port in model.inputs for name in port.get_names()}
-    if all(spec.name in by_name for spec in signature.inputs):
-        return [by_name[spec.name] for spec in signature.inputs]
-    return list(model.inputs)
 
 
 PART = OpenVINO()
