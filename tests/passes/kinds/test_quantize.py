@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from burnish.core.errors import BadData, GateFailed, Unsupported
+from burnish.core.errors import BadData, GateFailed, RecipeError, Unsupported
 from burnish.core.evidence import Coverage, OpCoverage
 from burnish.model.fake_quant import Scheme
 from burnish.model.replay import replay
 from burnish.model.variant import Variant
+from burnish.passes.distillation.recover import Recover
 from burnish.passes.kinds.quantize import Quantize
 from burnish.passes.quantization import nodes
 from burnish.passes.quantization.sensitivity import worst_first
+from burnish.train.settings import FitSettings
 from tests import tiny
 
 
@@ -54,6 +57,23 @@ def test_best_keeps_the_better_one_and_shows_both_scores(trained: float, kept: s
     outcome = quantize(method="best", recover={"epochs": 0.2})(tiny.trained(), tiny.context(score=score))
     assert (outcome.notes["ptq score"], outcome.notes["qat score"]) == (0.9, trained)
     assert outcome.notes["kept"] == kept
+
+
+def test_training_with_the_rounding_takes_small_steps_unless_told_otherwise() -> None:
+    base = FitSettings(optimizer="sgd", learning_rate=0.2)
+    assert Quantize().trainings(base)[0].learning_rate == pytest.approx(0.01)
+    assert Quantize(recover=Recover(learning_rate=0.07)).trainings(base)[0].learning_rate == 0.07
+    with pytest.raises(RecipeError, match="AdamW"):
+        Quantize(recover=Recover(optimizer="auto")).trainings(base)
+
+
+def test_those_small_steps_are_what_is_trained() -> None:
+    context = replace(tiny.context(), fit=FitSettings(optimizer="sgd", learning_rate=0.2, batch_size=16))
+    by_itself, told = (
+        quantize(method="qat", recover={"epochs": 1, **rate})(tiny.trained(), context).variant.module.state_dict()
+        for rate in ({}, {"learning_rate": 0.01})
+    )
+    assert all(torch.equal(weight, told[name]) for name, weight in by_itself.items())
 
 
 def test_noisy_layers_go_back_to_float_until_the_score_holds() -> None:

@@ -37,6 +37,9 @@ from burnish.train.device import choose_device
 from burnish.train.refusals import refuse_with_rounding
 from burnish.train.settings import FitSettings
 
+_GENTLE = 1 / 20
+"""Of the workload's learning rate: larger steps leave the ranges that were calibrated (LOG.md, 2026-11-27)."""
+
 
 class Quantize(Pass):
     """Round weights and activations to INT8, calibrated or trained."""
@@ -49,7 +52,10 @@ class Quantize(Pass):
     max_drop: float | None = Field(default=None, ge=0, description="score that may be lost; unset: the budget's")
     max_float_layers: int = Field(default=8, ge=0, description="most layers that may go back to floating point")
     min_coverage: float = Field(default=0.5, ge=0, le=1, description="least share of operators and bytes in INT8")
-    recover: Recover = Field(default_factory=lambda: Recover(epochs=1.0), description="training with the rounding")
+    recover: Recover = Field(
+        default_factory=lambda: Recover(epochs=1.0),
+        description="training with the rounding; its learning_rate, unset, is a twentieth of the workload's",
+    )
 
     @model_validator(mode="after")
     def _plain(self) -> Quantize:
@@ -69,7 +75,7 @@ class Quantize(Pass):
 
     def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
         """See `Pass.trainings`."""
-        return (self.recover.fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
+        return (self._gently(base).fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -136,12 +142,20 @@ class Quantize(Pass):
         module = copy.deepcopy(calibrated.module)
         rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
         teacher = variant if context.teacher is None else None
-        notes["recovery"] = recover(rounded, _trainable(context), self.recover, label="train int8", teacher=teacher)
+        settings = self._gently(context.fit)
+        notes["recovery"] = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher)
         trained = Rounded(module, context.score(module), calibrated.float_layers)
         notes["qat score"] = round(trained.score, 5)
         kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated
         notes["kept"] = "qat" if kept is trained else "ptq"
         return kept
+
+    def _gently(self, base: FitSettings) -> Recover:
+        """The recovery with a learning rate. Raises `RecipeError` as its `fit_settings` does."""
+        if self.recover.learning_rate:
+            return self.recover
+        self.recover.fit_settings(base)
+        return self.recover.model_copy(update={"learning_rate": base.learning_rate * _GENTLE})
 
     def _covered(self, coverage: Coverage | None) -> Coverage | None:
         if coverage is None:
