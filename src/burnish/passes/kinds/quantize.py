@@ -172,13 +172,18 @@ class Quantize(Pass):
 
 
 def _trainable(context: Context) -> Context:
-    """The context, with a device that can train the rounding."""
-    device = choose_device(context.fit.device)
-    why = fake_quant.missing_on(device.type)
-    if not why:
-        return context
-    context.progress.say(f"training with the rounding on the processor: {why}")
-    return replace(context, fit=context.fit.model_copy(update={"device": "cpu"}))
+    """The context, with a device and a number format that can train the rounding.
+
+    bf16 keeps 8 bits of a number, so its own rounding is as coarse as the one that is to be learned.
+    """
+    fit = context.fit
+    if fit.precision == "auto":
+        fit = fit.model_copy(update={"precision": "fp32"})
+    why = fake_quant.missing_on(choose_device(fit.device).type)
+    if why:
+        context.progress.say(f"training with the rounding on the processor: {why}")
+        fit = fit.model_copy(update={"device": "cpu"})
+    return replace(context, fit=fit)
 
 
 def _changes(module: nn.Module, float_layers: Sequence[str]) -> tuple[Change, ...]:
