@@ -76,6 +76,19 @@ def test_those_small_steps_are_what_is_trained() -> None:
     assert all(torch.equal(weight, told[name]) for name, weight in by_itself.items())
 
 
+@pytest.mark.parametrize(("asked", "told"), [("auto", "fp32: bf16 rounds"), ("bf16", "bf16: asked for")])
+def test_the_rounding_is_trained_in_full_precision_unless_told_otherwise(asked: str, told: str) -> None:
+    context = replace(tiny.context(), fit=FitSettings(precision=asked, epochs=2, batch_size=16))
+    trained, same = (
+        quantize(method="qat", recover={"epochs": 2})(tiny.trained(), replace(context, fit=fit))
+        for fit in (context.fit, context.fit.model_copy(update={"precision": "fp32"}))
+    )
+    assert trained.notes["recovery"]["precision"].startswith(told)
+    alike = same.variant.module.state_dict()
+    equal = all(torch.equal(weight, alike[name]) for name, weight in trained.variant.module.state_dict().items())
+    assert equal == (asked == "auto")
+
+
 def test_noisy_layers_go_back_to_float_until_the_score_holds() -> None:
     score = scores(1.0, 0.5, 0.995)
     outcome = quantize(method="ptq", max_drop=0.01)(tiny.trained(), tiny.context(score=score))

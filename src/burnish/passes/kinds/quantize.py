@@ -39,6 +39,7 @@ from burnish.train.settings import FitSettings
 
 _GENTLE = 1 / 20
 """Of the workload's learning rate: larger steps leave the ranges that were calibrated (LOG.md, 2026-11-27)."""
+_WHY_FP32 = "fp32: bf16 rounds as coarsely as INT8 does"
 
 
 class Quantize(Pass):
@@ -143,7 +144,8 @@ class Quantize(Pass):
         rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
         teacher = variant if context.teacher is None else None
         settings = self._gently(context.fit)
-        notes["recovery"] = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher)
+        told = {"precision": _WHY_FP32} if context.fit.precision == "auto" else {}
+        notes["recovery"] = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher) | told
         trained = Rounded(module, context.score(module), calibrated.float_layers)
         notes["qat score"] = round(trained.score, 5)
         kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated
@@ -172,10 +174,7 @@ class Quantize(Pass):
 
 
 def _trainable(context: Context) -> Context:
-    """The context, with a device and a number format that can train the rounding.
-
-    bf16 keeps 8 bits of a number, so its own rounding is as coarse as the one that is to be learned.
-    """
+    """The context, with a device and a number format that can train the rounding: bf16 keeps 8 bits of a number."""
     fit = context.fit
     if fit.precision == "auto":
         fit = fit.model_copy(update={"precision": "fp32"})
