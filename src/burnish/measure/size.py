@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from burnish.model.fake_quant import own_parameters
 from burnish.model.variant import predict
 
 
 def parameters(module: nn.Module) -> int:
-    """Number of parameters; one that is shared counts once."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    """Number of parameters; one that is shared counts once, ranges of fake-quantize nodes do not count."""
+    return sum(parameter.numel() for parameter in own_parameters(module))
 
 
 def weights_bytes(module: nn.Module) -> int:

@@ -28,6 +28,8 @@ from burnish.model.hookable import hookable, unfit
 
 Inputs = dict[str, Tensor]
 
+_CHILD = "__nncf_hooks"
+
 
 class Scheme(Noun):
     """How numbers are rounded: 8-bit integers, weights per output channel."""
@@ -100,7 +102,12 @@ def record(module: nn.Module) -> Record:
 
 def has_nodes(module: nn.Module) -> bool:
     """Whether fake-quantize nodes were put into `module` or a part of it; NNCF keeps them in a child of that name."""
-    return any(name.rpartition(".")[2] == "__nncf_hooks" for name, _ in module.named_modules())
+    return any(name.rpartition(".")[2] == _CHILD for name, _ in module.named_modules())
+
+
+def own_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The module's parameters without those of fake-quantize nodes; one that is shared comes once."""
+    return (parameter for name, parameter in module.named_parameters() if _CHILD not in name.split("."))
 
 
 def replay(module: nn.Module, entry: Record) -> nn.Module:

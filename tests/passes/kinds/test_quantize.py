@@ -11,6 +11,7 @@ from torch import nn
 
 from burnish.core.errors import BadData, GateFailed, RecipeError, Unsupported
 from burnish.core.evidence import Coverage, OpCoverage
+from burnish.measure.size import parameters
 from burnish.model.fake_quant import Scheme
 from burnish.model.replay import replay
 from burnish.model.variant import Variant
@@ -41,6 +42,7 @@ def test_calibration_alone_rounds_and_hardly_loses() -> None:
     assert outcome.notes["ptq score"] == pytest.approx(context.score(outcome.variant.module), abs=1e-5)
     assert outcome.notes["ptq score"] >= 0.97
     assert "qat score" not in outcome.notes
+    assert parameters(outcome.variant.module) == parameters(tiny.trained().module)
     assert [change.where for change in outcome.changes] == ["features.0", "features.3", "head"]
 
 
