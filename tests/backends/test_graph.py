@@ -76,6 +76,37 @@ def test_assorted_arguments(tmp_path):
         assert sum(arrays[name].shape == (4, 4) for name in arrays.files) == 1
 
 
+@pytest.mark.parametrize(("dims", "layout"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_channels_that_come_last_still_do(tmp_path, dims, layout, kernel):
+    """Else the graph would run other, often slower kernels than the module it stands for."""
+    conv = nn.Conv2d if dims == 2 else nn.Conv3d
+    module = nn.Sequential(conv(3, 8, kernel, padding=kernel // 2), nn.ReLU(), conv(8, 4, 1)).eval()
+    image = torch.randn(2, 3, *[6] * dims)
+    for wanted in (module, module.to(memory_format=layout)):
+        signature = Signature(
+            inputs=(TensorSpec(name="input", dtype="float32", shape=("batch", *image.shape[1:])),),
+            outputs=(TensorSpec(name="y", dtype="float32", shape=("batch", 4, *image.shape[2:])),),
+        )
+        write_graph(export(Program(signature=signature, examples={"input": image}, module=wanted), "t"), tmp_path)
+        again = read_graph(tmp_path)
+        strides = {tensor.stride() for name, tensor in again.named_buffers() if tensor.dim() > 2}
+        assert strides == {weight.stride() for weight in wanted.parameters() if weight.dim() > 2}
+        found, expected = again(input=image)[0], wanted(image)
+        torch.testing.assert_close(found, expected)
+        assert found.stride() == expected.stride()
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 1, 2, 3], [3, 2, 1, 0], "0231", [0, 2, 3, 4, 1], 7])
+def test_an_order_that_is_none_is_refused(written, order):
+    folder, _ = written
+    data = json.loads((folder / GRAPH_FILE).read_text())
+    data["orders"] = {next(iter(data["dtypes"])): order}
+    (folder / GRAPH_FILE).write_text(json.dumps(data))
+    with pytest.raises(ArtifactError):
+        read_graph(folder)
+
+
 def test_no_paths_of_the_source_are_written(written):
     assert ".py" not in (written[0] / GRAPH_FILE).read_text()
 

@@ -2,8 +2,9 @@
 
 `torch.export.load` unpickles parts of its archive, evaluates text as expressions and resolves any
 dotted name below `torch`; a prepared file can run any code. So the graph is kept here as
-`graph.json` (nodes of one ATen graph, in order) and `weights.npz` (raw arrays). Reading accepts
-operators of `torch.ops.aten`, a short list of scalar functions, and nothing else.
+`graph.json` (nodes of one ATen graph, in order) and `weights.npz` (raw arrays as they lie in memory;
+`orders` names the dimensions of those with channels last). Reading accepts operators of
+`torch.ops.aten`, a short list of scalar functions, and nothing else.
 
 A node is `{"op", "args", "kwargs"}`; `op` is a placeholder's or weight's name, or a function's.
 Arguments are JSON; what JSON lacks is a one-key object: `{"node": 3}`, `{"dtype": "float32"}`.
@@ -36,3 +37,5 @@ CONSTANTS: dict[str, type] = {
     "layout": torch.layout,
     "memory_format": torch.memory_format,
 }
+CHANNELS_LAST = {torch.channels_last: (0, 2, 3, 1), torch.channels_last_3d: (0, 2, 3, 4, 1)}
+"""Layouts of weights that are kept, because operators choose their kernels and their output's layout by them."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from burnish.backends.graph.format import CONSTANTS, GRAPH_FILE, SCALARS, VERSION, WEIGHTS_FILE
+from burnish.backends.graph.format import CHANNELS_LAST, CONSTANTS, GRAPH_FILE, SCALARS, VERSION, WEIGHTS_FILE
 from burnish.core.errors import ArtifactError
 
 _FORBIDDEN = {"from_file", "_print"}
@@ -31,6 +31,8 @@ def read_graph(folder: Path) -> fx.GraphModule:
             raise ArtifactError(f"version {data['version']} of the graph, expected {VERSION}", where=where)
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as arrays:
             weights = {name: _tensor(arrays[name], dtype) for name, dtype in data["dtypes"].items()}
+        for name, order in data.get("orders", {}).items():
+            weights[name] = _ordered(weights[name], tuple(order))
         return _assemble(data["nodes"], weights)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ArtifactError("cannot read the exported graph", where=where, why=str(error)) from error
@@ -95,3 +97,9 @@ def _tensor(array: Any, dtype: str) -> Tensor:
     if not isinstance(kind, torch.dtype):
         raise ValueError(f"{dtype!r} is no dtype")
     return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape)).view(kind)
+
+
+def _ordered(tensor: Tensor, order: tuple[int, ...]) -> Tensor:
+    if order not in CHANNELS_LAST.values() or len(order) != tensor.dim():
+        raise ValueError(f"{order} is no order of {tensor.dim()} dimensions")
+    return tensor.permute([order.index(dim) for dim in range(len(order))])

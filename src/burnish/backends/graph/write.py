@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from burnish.backends.graph.format import CONSTANTS, GRAPH_FILE, SCALARS, VERSION, WEIGHTS_FILE
+from burnish.backends.graph.format import CHANNELS_LAST, CONSTANTS, GRAPH_FILE, SCALARS, VERSION, WEIGHTS_FILE
 from burnish.core.errors import Unsupported
 
 _SCALAR_NAMES = {function: name for name, function in SCALARS.items()}
@@ -28,7 +28,7 @@ def write_graph(exported: ExportedProgram, folder: Path) -> None:
     _inline_full_precision(module)
     writer = _Writer(module)
     nodes = [writer.encode_node(node) for node in module.graph.nodes]
-    text = json.dumps({"version": VERSION, "nodes": nodes, "dtypes": writer.dtypes})
+    text = json.dumps({"version": VERSION, "nodes": nodes, "dtypes": writer.dtypes, "orders": writer.orders})
     (folder / GRAPH_FILE).write_text(text)
     np.savez(folder / WEIGHTS_FILE, allow_pickle=False, **writer.arrays)
 
@@ -62,6 +62,7 @@ class _Writer:
         self.index: dict[fx.Node, int] = {}
         self.arrays: dict[str, Any] = {}
         self.dtypes: dict[str, str] = {}
+        self.orders: dict[str, tuple[int, ...]] = {}
         self._seen: dict[tuple[Any, ...], str] = {}
 
     def encode_node(self, node: fx.Node) -> dict[str, Any]:
@@ -114,9 +115,22 @@ class _Writer:
         if key not in self._seen:
             name = self._seen[key] = f"w{len(self.arrays)}"
             self.dtypes[name] = str(tensor.dtype).removeprefix("torch.")
+            order = _order(tensor)
+            if order:
+                self.orders[name] = order
+                tensor = tensor.permute(order)
             raw = tensor.contiguous()
             self.arrays[name] = raw.view(_RAW.get(raw.dtype, raw.dtype)).numpy()
         return self._seen[key]
+
+
+def _order(tensor: Tensor) -> tuple[int, ...]:
+    """The dimensions as they lie in memory where channels come last; empty where they lie as they are counted."""
+    for layout, order in CHANNELS_LAST.items():
+        if tensor.dim() == len(order) and tensor.is_contiguous(memory_format=layout):
+            plain = torch.empty(tensor.shape, device="meta").stride()
+            return () if tensor.stride() == plain else order
+    return ()
 
 
 def _last_line(node: fx.Node) -> str:
