@@ -97,6 +97,15 @@ def test_channels_that_come_last_still_do(tmp_path, dims, layout, kernel):
         assert found.stride() == expected.stride()
 
 
+def test_a_graph_of_the_version_before_is_still_read(written):
+    folder, module = written
+    data = json.loads((folder / GRAPH_FILE).read_text())
+    del data["orders"]
+    (folder / GRAPH_FILE).write_text(json.dumps(data | {"version": 1}))
+    inputs = sequence_inputs(2, 5)
+    torch.testing.assert_close(read_graph(folder)(**inputs)[0], module(**inputs)[0])
+
+
 @pytest.mark.parametrize("order", [[0, 1], [0, 1, 2, 3], [3, 2, 1, 0], "0231", [0, 2, 3, 4, 1], 7])
 def test_an_order_that_is_none_is_refused(written, order):
     folder, _ = written

@@ -35,6 +35,12 @@ def test_a_short_run_stays_in_fp32():
     assert (chosen.name, chosen.reason) == ("fp32", "fp32: too few steps to try bf16")
 
 
+def test_a_module_with_fake_quantize_nodes_is_trained_in_fp32():
+    chosen = choose_precision("auto", CPU, never, rounded=True, isa=FAST)
+    assert chosen.name == "fp32" and "bf16 rounds" in chosen.reason
+    assert choose_precision("bf16", CPU, never, rounded=True, isa=FAST).name == "bf16"
+
+
 def test_a_wish_is_obeyed():
     assert choose_precision("bf16", CPU, never, isa=()).name == "bf16"
     assert choose_precision("fp32", CPU, never, isa=FAST).name == "fp32"

@@ -19,6 +19,7 @@ from burnish.core.files import digest
 from burnish.core.kept_memory import kept_memory
 from burnish.core.progress import Progress
 from burnish.data.split import Split
+from burnish.model.fake_quant import has_nodes
 from burnish.train.advisor import resolve
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
@@ -103,7 +104,8 @@ def fit(
         trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
         enough = remembered(trial, kept(name="precision")) if total >= ENOUGH else None
         with chosen.unseen():
-            precision = agreed(choose_precision(settings.precision, device, enough), ranks)
+            found = choose_precision(settings.precision, device, enough, rounded=has_nodes(module))
+            precision = agreed(found, ranks)
         if ranks.world > 1:
             refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
             progress.say(f"strategy {reason}")

@@ -49,14 +49,22 @@ class Precision:
 
 
 def choose_precision(
-    setting: Setting, device: torch.device, trial: Trial | None = None, *, isa: tuple[str, ...] | None = None
+    setting: Setting,
+    device: torch.device,
+    trial: Trial | None = None,
+    *,
+    rounded: bool = False,
+    isa: tuple[str, ...] | None = None,
 ) -> Precision:
-    """The format for `device`; `auto` without a trial is fp32.
+    """The format for `device`; `auto` without a trial is fp32, and so it is for a `rounded` module, one with
+    fake-quantize nodes: a lower format would round what comes out of them once more.
 
     `isa` are the processor's instruction sets; by default this machine's.
     """
     if setting != "auto":
         return Precision(name=setting, reason=f"{setting}: asked for", device=device.type)
+    if rounded:
+        return Precision(name="fp32", reason="fp32: bf16 rounds as coarsely as INT8 does", device=device.type)
     lower, lacks = _capable(device, fingerprint().isa if isa is None else isa)
     if lower is None:
         return Precision(name="fp32", reason=f"fp32: {lacks}", device=device.type)

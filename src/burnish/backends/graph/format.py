@@ -21,7 +21,9 @@ import torch
 
 GRAPH_FILE = "graph.json"
 WEIGHTS_FILE = "weights.npz"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 knows no `orders`."""
 
 SCALARS: dict[str, Callable[..., Any]] = {
     f"{home.__name__.strip('_')}.{name}": getattr(home, name)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from burnish.backends.graph.format import CHANNELS_LAST, CONSTANTS, GRAPH_FILE, SCALARS, VERSION, WEIGHTS_FILE
+from burnish.backends.graph.format import CHANNELS_LAST, CONSTANTS, GRAPH_FILE, READABLE, SCALARS, WEIGHTS_FILE
 from burnish.core.errors import ArtifactError
 
 _FORBIDDEN = {"from_file", "_print"}
@@ -27,8 +27,8 @@ def read_graph(folder: Path) -> fx.GraphModule:
     where = str(folder / GRAPH_FILE)
     try:
         data = json.loads((folder / GRAPH_FILE).read_text())
-        if data["version"] != VERSION:
-            raise ArtifactError(f"version {data['version']} of the graph, expected {VERSION}", where=where)
+        if data["version"] not in READABLE:
+            raise ArtifactError(f"version {data['version']} of the graph, expected one of {READABLE}", where=where)
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as arrays:
             weights = {name: _tensor(arrays[name], dtype) for name, dtype in data["dtypes"].items()}
         for name, order in data.get("orders", {}).items():
