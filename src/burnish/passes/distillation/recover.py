@@ -28,7 +28,9 @@ class Recover(RowWeights, Weights):
     """Settings of a recovery. What is not set is taken from the workload's own training."""
 
     epochs: float = Field(default=3.0, ge=0, description="passes over the training rows; 0 is none")
-    learning_rate: float | None = Field(default=None, gt=0, description="peak; unset: a third of the workload's")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="peak; unset: a third of the workload's, with the rounding a twentieth"
+    )
     optimizer: str | None = Field(
         default=None, description="unset: the workload's; auto is one whose state fits, with AdamW's learning_rate"
     )
