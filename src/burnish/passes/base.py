@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from burnish.passes.together import Team
 
 
+Cost = Callable[[Sequence[Variant]], list[float]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What a pass may use from outside.
 
     `examples`: one batch of real inputs, batch size >= 2. `score(module)` is the validation
     score, higher is better. `cost(variants)` gives their latencies in ms on the target backend at
-    the served shape, measured side by side. `inspect(variant)` compiles it there and tells the precision of each
+    the served shape, measured side by side; `cost_served` does so in the form in which later passes leave them, where
+    that is faster. `inspect(variant)` compiles it there and tells the precision of each
     operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
     much score the budget allows to lose against `base_score`. `unlabelled`: more inputs of the kind of
     `train`, whose targets mean nothing. `by_class(module)`: validation accuracy of each class, where targets are
@@ -52,7 +56,8 @@ class Context:
     teacher: nn.Module | None = None
     base_score: float | None = None
     max_drop: float = 0.01
-    cost: Callable[[Sequence[Variant]], list[float]] | None = None
+    cost: Cost | None = None
+    cost_served: Cost | None = None
     inspect: Callable[[Variant], Coverage | None] | None = None
     progress: Progress = field(default_factory=Silent)
     scratch: Path | None = None
@@ -112,6 +117,19 @@ class Pass(Noun):
         """Settings of the trainings it is going to run, where the workload's own are `base`."""
         del base
         return ()
+
+    @property
+    def previewed(self) -> str:
+        """What `preview` does, as a part of the keys of what was timed with it; "" where it does nothing."""
+        return ""
+
+    def preview(self, variant: Variant, examples: Mapping[str, Tensor]) -> Variant:
+        """What stands for the outcome when earlier passes are timed: its operators, whatever their values.
+
+        Takes seconds. Raises `Unsupported`.
+        """
+        del examples
+        return variant
 
     def forecast(self) -> str:
         """One line for the plan: what this pass is going to do."""

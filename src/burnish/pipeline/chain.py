@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from burnish.core.budget import Budget
@@ -41,10 +42,10 @@ class Chain:
             )
         )
 
-    def add(self, name: str, pass_: Pass) -> None:
-        """Run one more pass; the state is the old one when it is rolled back."""
+    def add(self, name: str, pass_: Pass, later: Sequence[Pass] = ()) -> None:
+        """Run one more pass, before those that come `later`; the state is the old one when it is rolled back."""
         index = 1 + sum(row.stage > 0 for row in self.evidence)
-        row, after = self.stages.run(index, pass_, name, self.state)
+        row, after = self.stages.run(index, pass_, name, self.state, later)
         if row.verdict == "kept":
             self.survivors.append((index, name, after.variant))
         if row.verdict == "kept" and not self.state.based:

@@ -13,7 +13,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from burnish.train.settings import UNSEEN
 from burnish.workloads.workload import Workload
 
 
-def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
+def stage_key(parent: str, name: str, pass_: Pass, context: Context, later: Sequence[Pass] = ()) -> str:
     """Key of a stage: the parent's key, the pass with its settings and code, training, seed, budget,
-    files that the settings name.
+    files that the settings name, and the form that `later` passes give to what is timed.
 
     Settings of training that do not change what comes out (but for rounding) are left out.
     """
@@ -41,6 +41,7 @@ def stage_key(parent: str, name: str, pass_: Pass, context: Context) -> str:
     rest = [training, str(context.seed), *(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)]
     if pass_.measures:
         rest += [context.measured_on, f"{context.max_drop:.6f}"]
+        rest += [other.previewed for other in later if other.previewed]
     return digest(parent, name, settings, code, *rest)
 
 

@@ -92,8 +92,8 @@ class Run:
         key = self.first_key()
         rows = []
         context = replace(self.context(), max_drop=max_drop(self.budget, 0.0, self.workload))
-        for step, pass_ in zip(self.recipe.passes, self.passes, strict=True):
-            key = stage_key(key, step.name, pass_, context)
+        for index, (step, pass_) in enumerate(zip(self.recipe.passes, self.passes, strict=True), start=1):
+            key = stage_key(key, step.name, pass_, context, self.passes[index:])
             rows.append((step.name, pass_.forecast(), key in self.cache))
         return rows
 
@@ -156,7 +156,7 @@ class Run:
             check_model(bench, variant)
         for index, (step, pass_) in enumerate(zip(self.recipe.passes, self.passes, strict=True), start=1):
             self.progress.say(f"{index}/{len(self.passes)} {step.name}: {pass_.forecast()}")
-            chain.add(step.name, pass_)
+            chain.add(step.name, pass_, self.passes[index:])
             row = chain.evidence[-1]
             why = f": {row.reason}" if row.reason else ""
             self.progress.say(f"    {row.verdict}{why}, validation {stages.shown(chain.state.score):.4f}")

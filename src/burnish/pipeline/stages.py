@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.pipeline.cache import VariantCache
 from burnish.pipeline.keys import stage_key
+from burnish.pipeline.served_form import ServedForm
 from burnish.pipeline.spent import Spent
 from burnish.pipeline.workbench import Built, Workbench
 
@@ -50,9 +51,15 @@ class Stages:
     machine: str
     spent: Spent = field(default_factory=Spent)
 
-    def run(self, index: int, pass_: Pass, name: str, state: State) -> tuple[Evidence, State]:
-        """Run one pass on the state; the evidence, and the next state (the same when rolled back)."""
-        key = stage_key(state.key, name, pass_, self.context)
+    def run(
+        self, index: int, pass_: Pass, name: str, state: State, later: Sequence[Pass] = ()
+    ) -> tuple[Evidence, State]:
+        """Run one pass on the state; the evidence, and the next state (the same when rolled back).
+
+        The passes that come `later` decide in which form models are timed.
+        """
+        key = stage_key(state.key, name, pass_, self.context, later)
+        form = ServedForm(bench=self.bench, later=later)
         row: dict[str, Any] = {
             "stage": index,
             "pass_name": name,
@@ -61,7 +68,7 @@ class Stages:
             "cached": key in self.cache,
         }
         try:
-            outcome, seconds = self._outcome(key, pass_, state)
+            outcome, seconds = self._outcome(key, pass_, state, form)
             with self.spent.measuring:
                 score = self.context.score(outcome.variant.module)
                 after = State(variant=outcome.variant, key=key, score=score, stage=index, based=state.based)
@@ -89,13 +96,14 @@ class Stages:
         )
         return evidence, state if reason else after
 
-    def _outcome(self, key: str, pass_: Pass, state: State) -> tuple[Outcome, float]:
+    def _outcome(self, key: str, pass_: Pass, state: State, form: ServedForm) -> tuple[Outcome, float]:
         if key in self.cache:
             return self.cache.load(key, self.fresh)
         started = time.perf_counter()
         torch.manual_seed(self.context.seed)
         with self.spent.training:
-            outcome = pass_(state.variant, replace(self.context, scratch=self.cache.scratch(key)))
+            context = replace(self.context, scratch=self.cache.scratch(key), cost_served=form.cost)
+            outcome = pass_(state.variant, context)
         seconds = time.perf_counter() - started
         self.cache.store(key, outcome, seconds)
         return outcome, seconds

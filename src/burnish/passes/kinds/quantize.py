@@ -15,7 +15,7 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (20
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -76,6 +76,19 @@ class Quantize(Pass):
     def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
         """See `Pass.trainings`."""
         return (self._gently(base).fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
+
+    @property
+    def previewed(self) -> str:
+        """See `Pass.previewed`."""
+        return f"quantize {_rough(self.scheme).model_dump_json()}"
+
+    def preview(self, variant: Variant, examples: Mapping[str, Tensor]) -> Variant:
+        """See `Pass.preview`: INT8 everywhere, calibrated on one row."""
+        if variant.precision != "fp32":
+            return variant
+        row = {name: tensor[:1] for name, tensor in examples.items()}
+        module = nodes.insert(variant.module, [row], _rough(self.scheme), ()).eval()
+        return Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
 
     def forecast(self) -> str:
         """One line for the plan."""
@@ -169,6 +182,11 @@ class Quantize(Pass):
                 help="another backend may do better, or lower min_coverage",
             )
         return coverage
+
+
+def _rough(scheme: fake_quant.Scheme) -> fake_quant.Scheme:
+    """The scheme without what costs time and changes no operator."""
+    return scheme.model_copy(update={"bias_correction": False, "calibration": "min-max"})
 
 
 def _trainable(context: Context) -> Context:

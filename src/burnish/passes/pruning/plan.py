@@ -22,6 +22,9 @@ from burnish.train.device import choose_device, moved
 
 Ranking = Literal["global", "local", "isomorphic"]
 
+_TIGHTER = (1.0, 0.975, 0.95, 0.925)
+"""Shares of the targets that the solver starts from: its jumps are coarse, and one that goes too far may end better."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -83,12 +86,19 @@ def make_plan(
         widths = solver.by_ratio(scores, choices, scope, 1 - request.keep["ratio"])
         return Plan(groups=groups, widths=widths, scores=scores, skipped=skipped)
 
-    def solve(cost: solver.Cost) -> solver.Widths:
-        if request.ranking == "global":
-            return solver.greedy(scores, choices, cost, 0.0)
-        return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, 0.0)
-
     prices = prices or price(variant, groups, tuple(request.keep), request.branches, context)
+
+    def solve(keep: Mapping[Amount, float]) -> solver.Widths:
+        cost = prices.excess(keep)
+        if request.ranking != "global":
+            return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, 0.0)
+        starts = [
+            solver.greedy(scores, choices, prices.excess({name: share * part for name, share in keep.items()}), 0.0)
+            for part in _TIGHTER
+        ]
+        ends = [solver.refined(scores, choices, cost, 0.0, start) for start in starts]
+        return min(ends, key=lambda widths: (cost(widths), solver.loss_of(scores, widths)))
+
     notes = dict(prices.notes)
     timed: dict[Amount, float] = {}
     if "latency" in request.keep:
@@ -96,7 +106,7 @@ def make_plan(
         notes |= tried
         timed["latency"] = tried["tries"][-1]["measured_ms"] / tried["full_ms"]
     else:
-        widths = solve(prices.excess(request.keep))
+        widths = solve(request.keep)
     shares: dict[Amount, float] = {name: prices.share(name, widths) for name in request.keep if name != "latency"}
     notes |= {f"{name} kept": round(share, 4) for name, share in shares.items()}
     return Plan(

@@ -66,7 +66,7 @@ def on_time(
     wanted: Mapping[Amount, float],
     context: Context,
     prices: Prices,
-    solve: Callable[[solver.Cost], solver.Widths],
+    solve: Callable[[Mapping[Amount, float]], solver.Widths],
 ) -> tuple[solver.Widths, dict[str, Any]]:
     """Widths whose measured time is on target too: where the table was wrong its target is moved."""
     assert context.cost is not None
@@ -74,7 +74,7 @@ def on_time(
     target = wanted["latency"] * full_ms
     keep = dict(wanted)
     tries: list[dict[str, float]] = []
-    widths = solve(prices.excess(keep))
+    widths = solve(keep)
     for _ in range(3):
         narrow = cut_to(variant, widths, groups, context.examples)
         now_full, now = context.cost([variant, narrow])
@@ -84,7 +84,7 @@ def on_time(
         if measured <= target * 1.03:
             break
         keep["latency"] -= (measured - target) / full_ms
-        tighter = solve(prices.excess(keep))
+        tighter = solve(keep)
         if tighter == widths:
             break
         widths = tighter

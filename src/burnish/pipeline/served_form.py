@@ -1,0 +1,58 @@
+"""Times variants in the form in which they will be served.
+
+INT8 does not speed all layers up alike, so what a cut saves in floating point is not what it saves afterwards.
+Where a later pass makes the whole model faster, everything is timed as that pass would leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from burnish.core.errors import Unsupported
+from burnish.model.variant import Variant
+from burnish.passes.base import Pass
+from burnish.pipeline.workbench import Workbench
+
+
+@dataclass(kw_only=True)
+class ServedForm:
+    """`cost` is that of the bench, on previews of the later passes where these are faster for the first model seen."""
+
+    bench: Workbench
+    later: Sequence[Pass]
+    _preview: Callable[[Variant], Variant] | None = field(default=None, init=False)
+
+    def cost(self, variants: Sequence[Variant]) -> list[float]:
+        """Latency in ms of each on the target backend at the first shape, all in the same form."""
+        if self._preview is None:
+            self._preview = self._form(variants[0])
+        with self.bench.progress.task("preparing the cost table", total=len(variants)) as task:
+            ready = []
+            for variant in variants:
+                ready.append(self._preview(variant))
+                task.advance()
+        return self.bench.cost(ready)
+
+    def _form(self, whole: Variant) -> Callable[[Variant], Variant]:
+        """The faster form of the whole model."""
+        say = self.bench.progress.say
+        try:
+            plain, rounded = (self.bench.on_target(form)[-1] for form in (whole, self._later(whole)))
+            (_, _), (_, speed) = self.bench.against_first(
+                [plain, rounded], self.bench.served[0], rounds=8, seconds=4.0, labels=["as it is", "as served"]
+            )
+        except Unsupported as error:
+            say(f"    timed as it is: {error.what}")
+            return _as_it_is
+        say(f"    the whole model is {speed.value:.2f}x as fast after the later passes")
+        return self._later if speed.value > 1 else _as_it_is
+
+    def _later(self, variant: Variant) -> Variant:
+        for pass_ in self.later:
+            variant = pass_.preview(variant, self.bench.examples)
+        return variant
+
+
+def _as_it_is(variant: Variant) -> Variant:
+    return variant
