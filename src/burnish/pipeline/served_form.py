@@ -36,6 +36,8 @@ class ServedForm:
 
     def _form(self, whole: Variant) -> Callable[[Variant], Variant]:
         """The faster form of the whole model."""
+        if not any(pass_.previewed for pass_ in self.later):
+            return _as_it_is
         say = self.bench.progress.say
         try:
             plain, rounded = (self.bench.on_target(form)[-1] for form in (whole, self._later(whole)))

@@ -41,6 +41,9 @@ class Weightless(nn.Module):
         )
 
 
+_Bits = tuple[dict[str, Any], dict[str, Tensor]]
+
+
 def check_pass(kind: type[Pass], settings: Mapping[str, Any], variant: Variant, context: Context) -> Outcome:
     """Hold a pass to its contract on a variant and a context that suit it; gives its outcome.
 
@@ -48,7 +51,8 @@ def check_pass(kind: type[Pass], settings: Mapping[str, Any], variant: Variant, 
     the nearest one; the variant it is given stays as it was, to the bit; outputs keep the
     signature's shapes and dtypes, in evaluation mode; two runs give the same weights whatever the global seed; the
     outcome's records, replayed on the original architecture, take the outcome's weights and answer
-    the same to the bit; on models it cannot work on it raises `Unsupported` or `NoEffect` before
+    the same to the bit; its preview has the outcome's precision where it says that it has one, keeps the signature and
+    leaves the variant as it was; on models it cannot work on it raises `Unsupported` or `NoEffect` before
     any training.
     """
     _check_card(kind)
@@ -67,10 +71,22 @@ def check_pass(kind: type[Pass], settings: Mapping[str, Any], variant: Variant, 
     assert _same(_bits(outcome.variant.module), _bits(again.variant.module)), "the same seed gives the same weights"
     assert outcome.variant.records == again.variant.records, "the same seed gives the same records"
     _check_replay(variant, outcome, context)
+    _check_preview(pass_, variant, outcome, context, before)
     _check_unsuitable(pass_, Variant(module=Weightless(context.signature)), context)
     if outcome.variant.precision != variant.precision:
         _check_unsuitable(pass_, outcome.variant, context)
     return outcome
+
+
+def _check_preview(pass_: Pass, variant: Variant, outcome: Outcome, context: Context, before: _Bits) -> None:
+    preview = pass_.preview(variant, context.examples)
+    assert _same(before, _bits(variant.module)), "the variant that is previewed stays as it was"
+    if not pass_.previewed:
+        assert preview is variant, "a pass whose preview changes something says what"
+        return
+    assert preview.precision == outcome.variant.precision, "a preview has the precision of the outcome"
+    _check_signature(preview.module, context)
+    assert pass_.preview(outcome.variant, context.examples).precision == preview.precision, "a preview of an outcome"
 
 
 def _check_card(kind: type[Pass]) -> None:
@@ -159,10 +175,10 @@ def _blank(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _bits(module: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _bits(module: nn.Module) -> _Bits:
     return snapshot(module), {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
-def _same(one: tuple[dict[str, Any], dict[str, Tensor]], two: tuple[dict[str, Any], dict[str, Tensor]]) -> bool:
+def _same(one: _Bits, two: _Bits) -> bool:
     names = list(one[1]) == list(two[1])
     return one[0] == two[0] and names and all(torch.equal(one[1][name], two[1][name]) for name in one[1])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import hypothesis.strategies as st
 import torch
@@ -63,6 +64,44 @@ def test_greedy_loses_at_most_one_group_more_than_the_best_choice(
     found = solver.loss_of(scores, solver.greedy(scores, choices, cost, target))
     largest_group = max(float(s.sum()) for s in scores.values())
     assert found <= best + largest_group + 1e-9
+
+
+@given(problems(), st.floats(0.3, 0.95), st.integers(1, 3))
+@settings(max_examples=150)
+def test_refined_widths_keep_the_target_and_no_exchange_of_two_groups_betters_them(
+    problem: tuple[dict[str, torch.Tensor], dict[str, list[int]]], share: float, weight: int
+) -> None:
+    scores, choices = problem
+
+    def cost(widths: Mapping[str, int]) -> float:
+        return float(sum(width * weight if name == "g0" else width for name, width in widths.items()))
+
+    target = share * cost({name: len(score) for name, score in scores.items()})
+    start = solver.greedy(scores, choices, cost, target)
+    if cost(start) > target:
+        assert solver.refined(scores, choices, cost, target, start) == start
+        return
+    found = solver.refined(scores, choices, cost, target, start)
+    assert cost(found) <= target
+    loss = solver.loss_of(scores, found)
+    assert loss <= solver.loss_of(scores, start)
+    everything = sum(float(score.sum()) for score in scores.values())
+    for first, second in itertools.product(scores, scores):
+        for narrow, wide in itertools.product(choices[first], choices[second]):
+            other = {**found, first: narrow, second: wide}
+            assert cost(other) > target or solver.loss_of(scores, other) >= loss - 1e-5 * max(everything, 1)
+
+
+def test_refining_takes_back_a_jump_that_went_too_far() -> None:
+    scores = {"a": torch.tensor([0.5, 0.5]), "b": torch.tensor([1.0, 3.0])}
+    choices = {"a": [1, 2], "b": [0, 2]}
+
+    def cost(widths: Mapping[str, int]) -> float:
+        return 2.0 * widths["a"] + 10.0 * widths["b"]
+
+    start = solver.greedy(scores, choices, cost, 12.0)
+    assert start == {"a": 1, "b": 0}
+    assert solver.refined(scores, choices, cost, 12.0, start) == {"a": 2, "b": 0}
 
 
 def test_greedy_takes_what_matters_least_where_it_costs_most() -> None:
