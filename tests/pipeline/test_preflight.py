@@ -111,7 +111,14 @@ def test_a_quality_outside_the_metrics_range_is_refused(text: str) -> None:
     assert caught.value.where == f"budget: {text}" and "accuracy>=92%" in caught.value.help
 
 
-@pytest.mark.parametrize("text", ["", "accuracy>=92%", "accuracy>=1", "accuracy>=-3pt", "latency<=5ms"])
+@pytest.mark.parametrize("text", ["accuracy>=-101pt", "accuracy>=-500pt", "accuracy>=+150pts"])
+def test_more_points_than_there_are_are_refused(text: str) -> None:
+    with pytest.raises(RecipeError, match="100 points in all") as caught:
+        check_quality(parse_budget(text, "accuracy"), tiny.workload().metric)
+    assert caught.value.where == f"budget: {text}" and "accuracy>=-1pt" in caught.value.help
+
+
+@pytest.mark.parametrize("text", ["", "accuracy>=-100pt", "accuracy>=92%", "accuracy>=1", "accuracy>=-3pt", "latency<=5ms"])
 def test_what_is_possible_is_let_through(text: str) -> None:
     check_quality(parse_budget(text, "accuracy"), tiny.workload().metric)
 

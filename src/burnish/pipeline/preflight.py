@@ -41,9 +41,15 @@ class _Empty(nn.Module):
 def check_quality(budget: Budget, metric: Metric) -> None:
     """Refuse a limit beyond the metric's range. Raises `RecipeError`."""
     limit = budget.quality(metric.name)
-    if limit is None or not metric.points or limit.relative:
+    if limit is None or not metric.points:
         return
-    impossible = limit.value < 0 if limit.upper else limit.value > 1
+    if limit.relative and abs(limit.value) > 1:
+        raise RecipeError(
+            f"{metric.name} has 100 points in all",
+            where=f"budget: {limit.text}",
+            help=f"name what may be lost, {metric.name}>=-1pt, or leave the clause out where nothing matters",
+        )
+    impossible = not limit.relative and (limit.value < 0 if limit.upper else limit.value > 1)
     if impossible:
         raise RecipeError(
             f"{metric.name} goes from 0 to 1",
