@@ -19,7 +19,7 @@ layers, Molchanov et al. (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 20
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -27,22 +27,17 @@ from typing import Any, ClassVar, Literal
 from burnish.core.doors import CRITERIA
 from burnish.core.errors import NoEffect, RecipeError, Unsupported
 from burnish.core.noun import Field, model_validator
-from burnish.data.split import Batch
 from burnish.model.attention import split_attention
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
-from burnish.passes.pruning.branches import drop_branch, still_branch
 from burnish.passes.pruning.cut import Cut
-from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.explain import explain
-from burnish.passes.pruning.plan import Plan, Ranking, Request, make_plan
-from burnish.passes.pruning.prices import Amount, Prices
-from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.passes.pruning.operate import operate
+from burnish.passes.pruning.plan import Ranking, Request, make_plan
+from burnish.passes.pruning.prices import Amount
 from burnish.train.settings import FitSettings
 
-_MEAN_BATCHES = 8
-_NORM_BATCHES = 20
 _MISSED = 1.1
 _AMOUNTS: tuple[Amount, ...] = ("ratio", "parameters", "macs", "latency")
 
@@ -145,7 +140,11 @@ class Prune(Pass):
         notes = {"criterion": self.criterion, "ranking": self.ranking}
         cut = Cut(start=variant, work=variant.copy(), keep=keep, notes=notes)
         for step in range(self.steps):
-            plan = self._step(cut, context, step, before[0].prices if before and step == 0 else None)
+            graph, skipped = explain(cut.work.module, context.examples, self.ignore, self.streams)
+            prices = before[0].prices if before and step == 0 else None
+            plan = make_plan(cut.work, graph.groups, self._request(cut), context, epoch=step, prices=prices)
+            operate(cut, graph, plan, context, epoch=step)
+            cut.skipped = [*skipped, *plan.skipped]
             cut.prices = plan.prices if step == 0 else cut.prices
             cut.reached = plan.reached if self.steps == 1 else {}
             made = cut.variant()
@@ -156,10 +155,9 @@ class Prune(Pass):
                 cut.notes["recovery"] = recover(made, context, self.recover, label=label)
         return cut
 
-    def _step(self, cut: Cut, context: Context, step: int, prices: Prices | None) -> Plan:
-        """One cut; the branches that went are added to `cut.gone`: last layer -> the norm behind it."""
-        graph, skipped = explain(cut.work.module, context.examples, self.ignore, self.streams)
-        request = Request(
+    def _request(self, cut: Cut) -> Request:
+        """What one step is asked for."""
+        return Request(
             keep={amount: share ** (1 / self.steps) for amount, share in cut.keep.items()},
             criterion=self.criterion,
             ranking=self.ranking,
@@ -168,25 +166,6 @@ class Prune(Pass):
             score_rows=self.score_rows,
             branches=self.branches,
         )
-        plan = make_plan(cut.work, graph.groups, request, context, epoch=step, prices=prices)
-        going = [group for group in plan.groups if plan.widths[group.name] == 0]
-        means = [batch.inputs for batch in self._drawn(context, step, _MEAN_BATCHES)] if going else []
-        for group in going:
-            still_branch(graph.module, group, means)
-        for group in plan.groups:
-            gone = plan.channels_to_cut(group)
-            if gone:
-                graph.remove(group, gone)
-                retune(graph.module, group, len(gone))
-        cut.gone |= dict(drop_branch(graph.module, group, means) for group in going)
-        recalibrate(graph.module, self._drawn(context, step, _NORM_BATCHES))
-        cut.notes |= plan.notes | {"score before recovery": round(context.score(graph.module), 5)}
-        cut.work, cut.skipped = Variant(module=graph.module), [*skipped, *plan.skipped]
-        return plan
-
-    def _drawn(self, context: Context, step: int, count: int) -> Iterator[Batch]:
-        drawn = context.train.shuffled(64, seed=context.seed, epoch=step)
-        return (batch for batch, _ in zip(drawn, range(count), strict=False))
 
     @property
     def _keep(self) -> dict[Amount, float]:
