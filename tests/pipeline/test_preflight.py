@@ -118,7 +118,9 @@ def test_more_points_than_there_are_are_refused(text: str) -> None:
     assert caught.value.where == f"budget: {text}" and "accuracy>=-1pt" in caught.value.help
 
 
-@pytest.mark.parametrize("text", ["", "accuracy>=-100pt", "accuracy>=92%", "accuracy>=1", "accuracy>=-3pt", "latency<=5ms"])
+@pytest.mark.parametrize(
+    "text", ["", "accuracy>=-100pt", "accuracy>=92%", "accuracy>=1", "accuracy>=-3pt", "latency<=5ms"]
+)
 def test_what_is_possible_is_let_through(text: str) -> None:
     check_quality(parse_budget(text, "accuracy"), tiny.workload().metric)
 

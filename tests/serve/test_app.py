@@ -7,6 +7,7 @@ import gzip
 import json
 import threading
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from burnish.serve.batch import Limits
 from burnish.serve.engine import Engine
 from burnish.serve.http.app import App
+from burnish.serve.http.leaving import LEAVING
 from burnish.serve.http.pages import home, openapi
 from burnish.serve.keys import Keys
 from burnish.serve.metrics.counts import RolloutCounts, VersionCounts
@@ -32,7 +34,14 @@ class Client:
         self._app = app
 
     async def __call__(
-        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, gone: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        gone: bool = False,
+        callbacks: set[Callable[[], None]] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         sent: list[dict[str, Any]] = []
         parts = [{"type": "http.request", "body": body, "more_body": False}]
@@ -49,6 +58,8 @@ class Client:
 
         lines = [(key.lower().encode(), value.encode()) for key, value in (headers or {}).items()]
         scope = {"type": "http", "method": method, "path": path, "headers": lines}
+        if callbacks is not None:
+            scope["extensions"] = {LEAVING: {"callbacks": callbacks}}
         await self._app(scope, receive, send)
         if not sent:
             return 0, {}, b""
@@ -194,6 +205,20 @@ def test_a_client_that_goes_away_leaves_no_request_behind(artifact, images):
         return await call("POST", INFER, request(images[:1]), gone=True)
 
     assert with_app(artifact, body)[0] in (0, 200)
+
+
+def test_a_client_whose_connection_is_lost_leaves_no_request_behind(artifact, images):
+    async def body(call):
+        callbacks: set[Callable[[], None]] = set()
+        asking = asyncio.ensure_future(call("POST", INFER, request(images[:1]), callbacks=callbacks))
+        while not callbacks:
+            await asyncio.sleep(0)
+        callbacks.pop()()
+        status, _, _ = await asking
+        assert not callbacks
+        return status, (await call("POST", INFER, request(images[:1])))[0]
+
+    assert with_app(artifact, body) == (0, 200)
 
 
 ROLLOUT = "/v2/repository/models/tiny/rollout"

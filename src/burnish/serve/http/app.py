@@ -66,7 +66,7 @@ class App:
         if parts[:2] != ["v2", "health"] and path not in self._pages:
             self._keys.check(headers)
         if method == "POST" and parts[:2] == ["v2", "models"] and parts[-1] == "infer":
-            await self._inference.answer(parts, headers, receive, send)
+            await self._inference.answer(scope, parts, headers, receive, send)
         elif method in ("GET", "HEAD") and path in self._pages:
             kind, page = self._pages[path]()
             await send_parts(send, 200, {"content-type": kind}, [page])

@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from burnish.serve.http.door import Door
+from burnish.serve.http.leaving import LEAVING, Callbacks
 from burnish.serve.http.patience import Progress, Stage
 from burnish.serve.protocol.rest import dump_json
 
@@ -25,6 +26,7 @@ class Guarded(HttpToolsProtocol):
         super().__init__(**settings)
         self._door = door
         self._progress = Progress(self.loop.time())
+        self._leaving: Callbacks = set()
         self._chunk = 0
         self._fault = (HTTPStatus.BAD_REQUEST, "this is not HTTP/1.1")
 
@@ -35,9 +37,11 @@ class Guarded(HttpToolsProtocol):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Forget it, and tell whoever works on its requests."""
         self._door.forget(self)
         super().connection_lost(exc)
+        while self._leaving:
+            self._leaving.pop()()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes. A head that is too large is refused before it is complete."""
@@ -57,6 +61,7 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins, perhaps before the one before it is answered."""
         super().on_message_begin()
+        self.scope["extensions"] = {LEAVING: {"callbacks": self._leaving}}
         if self._progress.stage is not Stage.HEAD:
             self._progress.enter(Stage.HEAD, self.loop.time())
             self._progress.size = self._chunk

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from burnish.serve.http.body import Gone, Receive, deflate, read_body
+from burnish.serve.http.leaving import watch
 from burnish.serve.http.paths import named
-from burnish.serve.http.reply import Send, send_parts
+from burnish.serve.http.reply import Scope, Send, send_parts
 from burnish.serve.protocol.messages import InferAnswer, InferRequest
 from burnish.serve.protocol.rest import HEADER_LENGTH, json_size, parse_request, render_answer
 from burnish.serve.room import Room
@@ -27,14 +27,16 @@ class Inference:
         self._room = room
         self._reader = ThreadPoolExecutor(1, "json")
 
-    async def answer(self, parts: list[str], headers: dict[str, str], receive: Receive, send: Send) -> None:
+    async def answer(
+        self, scope: Scope, parts: list[str], headers: dict[str, str], receive: Receive, send: Send
+    ) -> None:
         """Answer the request whose path has these parts. Raises `ProtocolError`, `Gone`."""
         model, version = named(parts[2:-1])
         self._service.engine(model, version)
         with self._room.hold("http") as grow:
             body = await read_body(receive, headers, self._max_body, grow)
             request = await self._parsed(body, headers.get(HEADER_LENGTH))
-            answer = await self._run(model, version, request, headers, receive)
+            answer = await self._run(model, version, request, headers, scope, receive)
         more, tail = render_answer(answer, request)
         accepted = headers.get("accept-encoding", "")
         if accepted and accepted != "identity":
@@ -50,7 +52,7 @@ class Inference:
         return await asyncio.get_running_loop().run_in_executor(self._reader, parse_request, body, header_length)
 
     async def _run(
-        self, model: str, version: str, request: InferRequest, headers: dict[str, str], receive: Receive
+        self, model: str, version: str, request: InferRequest, headers: dict[str, str], scope: Scope, receive: Receive
     ) -> InferAnswer:
         """The answer, unless the client goes away first: then the request leaves its queue.
 
@@ -59,21 +61,20 @@ class Inference:
         """
         running = asyncio.current_task()
         assert running is not None, "called outside of a task"
-        waiting = True
+        gone = False
 
-        def left(_gone: asyncio.Future[Any]) -> None:
-            if waiting:
-                running.cancel()
+        def left() -> None:
+            nonlocal gone
+            gone = True
+            running.cancel()
 
-        gone = asyncio.ensure_future(receive())
-        gone.add_done_callback(left)
+        end = watch(scope, receive, left)
         try:
             return await self._service.infer(model, version, request, headers)
         except asyncio.CancelledError:
-            if not gone.done():
+            if not gone:
                 raise
             running.uncancel()
             raise Gone from None
         finally:
-            waiting = False
-            gone.cancel()
+            end()
