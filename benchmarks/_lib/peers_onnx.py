@@ -8,6 +8,7 @@ Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -84,10 +85,12 @@ def _static(is_text: bool) -> dict[str, dict[str, Any]]:
 
 def _made(bench: Bench, label: str, source: Path, settings: dict[str, Any], write: Write) -> Candidate:
     def build(folder: Path) -> None:
-        with quiet(), tempfile.TemporaryDirectory() as scratch:
+        given, target = (source / FILE).resolve(), (folder / FILE).resolve()
+        # the quantizer leaves files of weights in the current folder
+        with quiet(), tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
             ready = Path(scratch) / FILE
-            _prepare(source / FILE, ready)
-            write(ready, folder / FILE, settings)
+            _prepare(given, ready)
+            write(ready, target, settings)
 
     made = bench.peer(label, label.split(" ")[1], "onnxruntime", build, {**settings, "from": source.name}, int8=True)
     made.family = f"onnxruntime {made.family}"
