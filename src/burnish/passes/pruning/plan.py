@@ -104,7 +104,7 @@ def make_plan(
     if "latency" in request.keep:
         widths, tried = on_time(variant, groups, request.keep, context, prices, solve)
         notes |= tried
-        timed["latency"] = tried["tries"][-1]["measured_ms"] / tried["full_ms"]
+        timed["latency"] = tried["measured_ms"] / tried["full_ms"]
     else:
         widths = solve(request.keep)
     shares: dict[Amount, float] = {name: prices.share(name, widths) for name in request.keep if name != "latency"}
