@@ -18,7 +18,7 @@ def test_what_serving_taught_counts(artifact: Path):
     profile = Profile(4)
     for _ in range(40):
         profile.observe("some shape", 4, 2.5)
-    remember(place(read_manifest(artifact), 3), profile)
+    remember(place(read_manifest(artifact), 3), profile.observed())
     assert learn(artifact, 4, threads=3).seconds(4) == 2.5
 
 

@@ -28,11 +28,11 @@ def place(manifest: Manifest, threads: int) -> Path:
     return cache_folder() / "serve" / f"{key}.json"
 
 
-def remember(path: Path, profile: Profile) -> None:
+def remember(path: Path, observed: tuple[Observed, ...]) -> None:
     """Write everything down. A disk that is full or read-only costs only the memory."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, Learned(observed=profile.observed()).to_json(indent=None))
+        write_text(path, Learned(observed=observed).to_json(indent=None))
     except (OSError, BurnishError):
         return
 
@@ -62,9 +62,10 @@ class Memory:
         """Write it down for the last time, if it was started."""
         if self._writing is not None:
             self._writing.cancel()
-            remember(self._path, self._profile)
+            remember(self._path, self._profile.observed())
 
     async def _write(self) -> None:
+        """In a thread: a disk takes up to a tenth of a second to have it, in which the event loop answers nobody."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            remember(self._path, self._profile)
+            await asyncio.to_thread(remember, self._path, self._profile.observed())
