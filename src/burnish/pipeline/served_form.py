@@ -45,10 +45,12 @@ class ServedForm:
                 [plain, rounded], self.bench.served[0], rounds=8, seconds=4.0, labels=["as it is", "as served"]
             )
         except Unsupported as error:
-            say(f"    timed as it is: {error.what}")
+            say(f"    layers are timed without the later passes: {error.what}")
             return _as_it_is
-        say(f"    the whole model is {speed.value:.2f}x as fast after the later passes")
-        return self._later if speed.value > 1 else _as_it_is
+        faster = speed.value > 1
+        form = "with" if faster else "without"
+        say(f"    layers are timed {form} the later passes, which make the whole model {speed.value:.2f}x as fast")
+        return self._later if faster else _as_it_is
 
     def _later(self, variant: Variant) -> Variant:
         for pass_ in self.later:

@@ -65,7 +65,7 @@ class Memory:
             remember(self._path, self._profile.observed())
 
     async def _write(self) -> None:
-        """In a thread: a disk takes up to a tenth of a second to have it, in which the event loop answers nobody."""
+        """In a thread: until the disk has it, the event loop would answer nobody."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await asyncio.to_thread(remember, self._path, self._profile.observed())

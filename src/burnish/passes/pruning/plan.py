@@ -92,10 +92,11 @@ def make_plan(
         cost = prices.excess(keep)
         if request.ranking != "global":
             return solver.ratio_for(lambda ratio: solver.by_ratio(scores, choices, scope, ratio), cost, 0.0)
-        starts = [
-            solver.greedy(scores, choices, prices.excess({name: share * part for name, share in keep.items()}), 0.0)
-            for part in _TIGHTER
-        ]
+        starts: list[solver.Widths] = []
+        for part in _TIGHTER:
+            tighter = prices.excess({name: share * part for name, share in keep.items()})
+            start = solver.greedy(scores, choices, tighter, 0.0)
+            starts += [] if start in starts else [start]
         ends = [solver.refined(scores, choices, cost, 0.0, start) for start in starts]
         return min(ends, key=lambda widths: (cost(widths), solver.loss_of(scores, widths)))
 

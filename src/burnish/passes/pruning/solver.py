@@ -24,10 +24,7 @@ _EPSILON = 1e-6
 
 def loss_of(scores: Mapping[str, Tensor], widths: Mapping[str, int]) -> float:
     """Sum of the scores of all blocks that go when each group keeps its best `widths`."""
-    total = 0.0
-    for name, score in scores.items():
-        total += float(score.sort().values[: len(score) - widths[name]].sum())
-    return total
+    return sum(lost[-1 - widths[name]] for name, lost in _lost(scores).items())
 
 
 def greedy(scores: Mapping[str, Tensor], choices: Mapping[str, Sequence[int]], cost: Cost, target: float) -> Widths:
@@ -35,7 +32,7 @@ def greedy(scores: Mapping[str, Tensor], choices: Mapping[str, Sequence[int]], c
 
     `choices[name]` are the allowed widths, the full one included.
     """
-    lost = {name: [0.0, *score.sort().values.cumsum(0).tolist()] for name, score in scores.items()}
+    lost = _lost(scores)
     widths = {name: max(choices[name]) for name in scores}
     now = cost(widths)
     while now > target:
@@ -67,7 +64,7 @@ def refined(
     """
     if cost(widths) > target:
         return widths
-    lost = {name: [0.0, *score.sort().values.cumsum(0).tolist()] for name, score in scores.items()}
+    lost = _lost(scores)
     while True:
         wider: list[Move] = []
         narrower: list[Move] = []
@@ -122,3 +119,8 @@ def ratio_for(widths_at: Callable[[float], Widths], cost: Cost, target: float) -
         else:
             low = middle + 1
     return widths_at(min(low, 256) / 256)
+
+
+def _lost(scores: Mapping[str, Tensor]) -> dict[str, list[float]]:
+    """What each group loses when its lowest 0, 1, 2, ... blocks go."""
+    return {name: [0.0, *score.sort().values.cumsum(0).tolist()] for name, score in scores.items()}

@@ -18,8 +18,8 @@ Callbacks = set[Callable[[], None]]
 def watch(scope: Scope, receive: Receive, left: Callable[[], None]) -> Callable[[], None]:
     """Call `left` once the client is gone; what comes back ends the watch.
 
-    Our own connections call it themselves. Other ASGI servers have to be asked for the next message, by a task that
-    costs a tenth of a small request's time.
+    Our own connections call it themselves. Other ASGI servers have to be asked for the next message, by a task of
+    its own.
     """
     ours = scope.get("extensions", {}).get(LEAVING)
     if ours is not None:
