@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -192,3 +193,17 @@ def test_what_is_no_url_is_an_error(url):
 def test_no_requests_take_no_time():
     found = asyncio.run(run("http://127.0.0.1:9/x", [(b"", {})], [], patience_s=1e9, tell=lambda _n: None))
     assert found == []
+
+
+def test_what_is_late_goes_out_at_once_in_order_and_nothing_after_the_end():
+    sent: list[int] = []
+    ended = threading.Event()
+
+    def send(number: int) -> None:
+        sent.append(number)
+        if number == 2:
+            ended.set()
+
+    arrivals.pace([0.0, 0.0, 0.0, 0.0], send, ended)
+
+    assert sent == [0, 1, 2]

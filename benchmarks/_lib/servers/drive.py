@@ -13,6 +13,7 @@ from _lib.servers.work import Work
 from burnish.serve.load import client
 from burnish.serve.load.summary import Summary, summarize
 from burnish.serve.load.wire import Body, Wires
+from burnish.serve.settle import settle
 
 _PATIENCE_S = 5.0
 
@@ -36,6 +37,7 @@ class Live:
     def closed_loop(self, clients: int, seconds: float) -> float:
         """Answers per second of clients that send the next request when the last one is answered."""
         body = self.server.body(self.work, self.work.rows[0])
+        settle()
         return asyncio.run(self._closed(body, clients, seconds))
 
     async def _closed(self, body: Body, clients: int, seconds: float) -> float:

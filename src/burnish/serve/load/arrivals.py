@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import random
+import threading
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -52,3 +55,12 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return datetime.fromisoformat(text[:26]).timestamp()
+
+
+def pace(moments: Sequence[float], send: Callable[[int], object], ended: threading.Event) -> None:
+    """Call `send` with the index of each moment when it comes, in a thread: an event loop's clock counts whole
+    milliseconds, and would send up to one too late."""
+    for number, moment in enumerate(moments):
+        if ended.wait(max(0.0, moment - time.monotonic())):
+            return
+        send(number)

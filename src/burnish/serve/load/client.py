@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import math
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from burnish.core.errors import BadRequest, ServiceError
+from burnish.serve.load.arrivals import pace
 from burnish.serve.load.summary import Reply
 from burnish.serve.load.wire import Body, Wires, check_url
 from burnish.serve.protocol.datatypes import numpy_type
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
 from burnish.serve.protocol.tensors import to_bytes
+from burnish.serve.settle import settle
 
 _MOST = 1 << 20
 """Bytes of metadata that are read."""
@@ -40,7 +43,9 @@ async def run(
     wires = Wires(url)
     requests = [wires.render(body) for body in bodies]
     replies: list[Reply] = []
+    settle()
     complete = asyncio.Event()
+    loop = asyncio.get_running_loop()
     start = time.monotonic() + 0.05
 
     def done(moment: float, status: int) -> None:
@@ -49,14 +54,18 @@ async def run(
         if len(replies) == len(due):
             complete.set()
 
-    for number, moment in enumerate(due):
-        wait = start + moment - time.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        wires.send(requests[number % len(requests)], partial(done, moment))
-    if due:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(complete.wait(), patience_s)
+    def send(number: int) -> None:
+        wires.send(requests[number % len(requests)], partial(done, due[number]))
+
+    ended = threading.Event()
+    try:
+        moments = [start + moment for moment in due]
+        await asyncio.to_thread(pace, moments, lambda number: loop.call_soon_threadsafe(send, number), ended)
+        if due:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(complete.wait(), patience_s)
+    finally:
+        ended.set()
     await wires.close()
     return replies
 
