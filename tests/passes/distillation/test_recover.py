@@ -25,6 +25,14 @@ def test_a_recovery_ends_with_its_last_weights_unless_it_stops_early(patience, k
     assert found.learning_rate == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("told", "found"), [(None, 0.3), (0.0, 0.0), (0.1, 0.1)])
+def test_weight_decay_is_the_workloads_unless_told(told, found):
+    base = FitSettings(weight_decay=0.3)
+    assert Recover(weight_decay=told).fit_settings(base).weight_decay == found
+    assert Prune(recover=Recover(weight_decay=told)).trainings(base)[0].weight_decay == found
+    assert Quantize(recover=Recover(weight_decay=told)).trainings(base)[0].weight_decay == found
+
+
 def fresh():
     return Variant(module=tiny.workload().build())
 

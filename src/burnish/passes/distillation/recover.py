@@ -34,6 +34,9 @@ class Recover(RowWeights, Weights):
     optimizer: str | None = Field(
         default=None, description="unset: the workload's; auto is one whose state fits, with AdamW's learning_rate"
     )
+    weight_decay: float | None = Field(
+        default=None, ge=0, description="unset: the workload's; with a teacher less is often better"
+    )
     teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
     patience: int = Field(default=0, ge=0)
     ema: float = Field(
@@ -83,6 +86,7 @@ class Recover(RowWeights, Weights):
             "epochs": self.epochs,
             "learning_rate": rate,
             "optimizer": self.optimizer or base.optimizer,
+            "weight_decay": base.weight_decay if self.weight_decay is None else self.weight_decay,
             "patience": self.patience,
             "keep_best": early,
             "ema": self.ema,
