@@ -29,7 +29,7 @@ def test_a_recovery_ends_with_its_last_weights_unless_it_stops_early(patience, k
 def test_weight_decay_is_the_workloads_unless_told(told, found):
     base = FitSettings(weight_decay=0.3)
     assert Recover(weight_decay=told).fit_settings(base).weight_decay == found
-    assert Prune(recover=Recover(weight_decay=told)).trainings(base)[0].weight_decay == found
+    assert Prune(ratio=0.5, recover=Recover(weight_decay=told)).trainings(base)[0].weight_decay == found
     assert Quantize(recover=Recover(weight_decay=told)).trainings(base)[0].weight_decay == found
 
 
