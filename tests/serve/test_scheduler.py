@@ -177,7 +177,7 @@ def test_clients_that_come_back_together_share_a_batch():
 
     story = play(learned(Limits(max_batch=16), seconds), [client(n, 0.0) for n in range(4)], seconds, back=back)
     rate = len(story.finished) / max(story.finished.values())
-    assert rate > 0.95 * 4 / 0.051
+    assert rate > 0.99 * 4 / 0.051  # with a wait for a fifth one after the fourth it is 0.985
 
 
 def test_under_overload_goodput_stays_near_what_the_device_can_do():

@@ -17,10 +17,14 @@ from burnish.pipeline.workbench import Workbench
 
 @dataclass(kw_only=True)
 class ServedForm:
-    """`cost` is that of the bench, on previews of the later passes where these are faster for the first model seen."""
+    """`cost` is that of the bench, on previews of the later passes where these are faster for the first model seen.
+
+    `timed` says which form that was; "" before anything was timed.
+    """
 
     bench: Workbench
     later: Sequence[Pass]
+    timed: str = field(default="", init=False)
     _preview: Callable[[Variant], Variant] | None = field(default=None, init=False)
 
     def cost(self, variants: Sequence[Variant]) -> list[float]:
@@ -37,20 +41,24 @@ class ServedForm:
     def _form(self, whole: Variant) -> Callable[[Variant], Variant]:
         """The faster form of the whole model."""
         if not any(pass_.previewed for pass_ in self.later):
+            self.timed = "as the pass leaves it"
             return _as_it_is
-        say = self.bench.progress.say
         try:
             plain, rounded = (self.bench.on_target(form)[-1] for form in (whole, self._later(whole)))
             (_, _), (_, speed) = self.bench.against_first(
                 [plain, rounded], self.bench.served[0], rounds=8, seconds=4.0, labels=["as it is", "as served"]
             )
         except Unsupported as error:
-            say(f"    layers are timed without the later passes: {error.what}")
+            self._tell(f"without the later passes: {error.what}")
             return _as_it_is
         faster = speed.value > 1
         form = "with" if faster else "without"
-        say(f"    layers are timed {form} the later passes, which make the whole model {speed.value:.2f}x as fast")
+        self._tell(f"{form} the later passes, which make the whole model {speed.value:.2f}x as fast")
         return self._later if faster else _as_it_is
+
+    def _tell(self, timed: str) -> None:
+        self.timed = timed
+        self.bench.progress.say(f"    layers are timed {timed}")
 
     def _later(self, variant: Variant) -> Variant:
         for pass_ in self.later:

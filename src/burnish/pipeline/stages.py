@@ -104,6 +104,8 @@ class Stages:
         with self.spent.training:
             context = replace(self.context, scratch=self.cache.scratch(key), cost_served=form.cost)
             outcome = pass_(state.variant, context)
+        if form.timed:
+            outcome = replace(outcome, notes={**outcome.notes, "timed": form.timed})
         seconds = time.perf_counter() - started
         self.cache.store(key, outcome, seconds)
         return outcome, seconds

@@ -56,7 +56,7 @@ class Scheduler:
 
     def arrive(self, ask: Ask, now: float) -> Refusal | None:
         """Take a request in. It is refused at once when no batch or no place in the queue is large enough."""
-        self._gaps.arrived(now)
+        self._gaps.arrived(now, self.waiting + 1)
         if ask.rows > self.limits.max_batch:
             return Refusal(ask=ask, reason=Reason.TOO_LARGE)
         if self.waiting >= self.limits.max_queue:
