@@ -37,7 +37,6 @@ class Live:
     def closed_loop(self, clients: int, seconds: float) -> float:
         """Answers per second of clients that send the next request when the last one is answered."""
         body = self.server.body(self.work, self.work.rows[0])
-        settle()
         return asyncio.run(self._closed(body, clients, seconds))
 
     async def _closed(self, body: Body, clients: int, seconds: float) -> float:
@@ -66,6 +65,7 @@ def with_server(
     """Start, use, end. The folder is made for it and keeps its log."""
     folder.mkdir(parents=True, exist_ok=True)
     with server.running(work, settings, folder, cores=cores) as (port, pid):
+        settle()
         use(Live(server, work, port, pid))
 
 

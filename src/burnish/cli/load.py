@@ -17,6 +17,7 @@ from burnish.serve.load.client import describe, model_names, random_bodies, run
 from burnish.serve.load.summary import Summary, summarize
 from burnish.serve.load.sweep import at_rates, knee, until_the_knee
 from burnish.serve.load.wire import Body
+from burnish.serve.settle import settle
 
 PATTERNS = ("poisson", "bursts")
 _PATIENCE = 20.0
@@ -71,6 +72,7 @@ async def _load(
     name = model or await _only_model(root)
     path = f"{root}/v2/models/{name}"
     bodies: list[Body] = random_bodies(await describe(path), sizes, seed=seed)
+    settle()
     with RichProgress() as progress:
 
         async def measure(rate: float) -> Summary:

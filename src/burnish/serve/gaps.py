@@ -85,11 +85,12 @@ class Gaps:
         waited = now - self._last
         saved = seconds(rows) + seconds(1) - seconds(rows + 1)
         behind = self._behind[self._waiting]
-        everywhere = _worth(self._all.above(waited), waited, rows, saved, slack)
-        if len(behind) < _KNOWN:
-            return everywhere
-        here = _worth(behind.above(waited), waited, rows, saved, slack)
-        return max(here, everywhere) if here else 0.0
+        here = 0.0
+        if len(behind) >= _KNOWN:
+            here = _worth(behind.above(waited), waited, rows, saved, slack)
+            if not here:
+                return 0.0
+        return max(here, _worth(self._all.above(waited), waited, rows, saved, slack))
 
 
 def _worth(gaps: Sequence[float], waited: float, rows: int, saved: float, slack: float) -> float:

@@ -168,7 +168,7 @@ def activation_bytes(module: nn.Module, inputs: Mapping[str, Tensor]) -> float:
     try:
         with hollow, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             outputs = functional_call(module.train(), state, kwargs=given)
-    except (RuntimeError, NotImplementedError) as error:
+    except RuntimeError as error:
         raise Unsupported("the activations cannot be counted", why=str(error).splitlines()[0]) from None
     del outputs
     return float(sum(storage.nbytes() for storage in kept.values()))

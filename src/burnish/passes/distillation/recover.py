@@ -35,7 +35,7 @@ class Recover(RowWeights, Weights):
         default=None, description="unset: the workload's; auto is one whose state fits, with AdamW's learning_rate"
     )
     weight_decay: float | None = Field(
-        default=None, ge=0, description="unset: the workload's; with a teacher less is often better"
+        default=None, ge=0, description="unset: the workload's; with a teacher less can be better"
     )
     teacher: bool = Field(default=True, description="learn from the uncompressed model, not only from labels")
     patience: int = Field(default=0, ge=0)

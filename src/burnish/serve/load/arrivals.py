@@ -58,8 +58,10 @@ def _seconds(text: str) -> float:
 
 
 def pace(moments: Sequence[float], send: Callable[[int], object], ended: threading.Event) -> None:
-    """Call `send` with the index of each moment when it comes, in a thread: an event loop's clock counts whole
-    milliseconds, and would send up to one too late."""
+    """Call `send` with the index of each moment (of `time.monotonic`) when it comes, until `ended`.
+
+    For a thread: an event loop's clock counts whole milliseconds, and would send up to one too late.
+    """
     for number, moment in enumerate(moments):
         if ended.wait(max(0.0, moment - time.monotonic())):
             return

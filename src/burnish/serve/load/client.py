@@ -24,7 +24,6 @@ from burnish.serve.load.wire import Body, Wires, check_url
 from burnish.serve.protocol.datatypes import numpy_type
 from burnish.serve.protocol.rest import HEADER_LENGTH, dump_json
 from burnish.serve.protocol.tensors import to_bytes
-from burnish.serve.settle import settle
 
 _MOST = 1 << 20
 """Bytes of metadata that are read."""
@@ -43,7 +42,6 @@ async def run(
     wires = Wires(url)
     requests = [wires.render(body) for body in bodies]
     replies: list[Reply] = []
-    settle()
     complete = asyncio.Event()
     loop = asyncio.get_running_loop()
     start = time.monotonic() + 0.05
