@@ -13,6 +13,7 @@ from burnish.core.progress import Silent
 from burnish.core.signature import Served
 from burnish.pipeline.recipe import Compile, Recipe, Step
 from burnish.pipeline.run import Run
+from burnish.pipeline.setup import Setup
 from burnish.pipeline.workbench import Built, Workbench
 from tests import tiny
 
@@ -70,4 +71,5 @@ def recipe(*steps: Step, **changes: Any) -> Recipe:
 
 def a_run(out: Path, *steps: Step, workload: Any = None, **changes: Any) -> Run:
     """A run of these steps on the tiny problem."""
-    return Run(recipe=recipe(*steps, **changes), workload=workload or tiny.workload(), out=out, progress=Silent())
+    setup = Setup(recipe=recipe(*steps, **changes), workload=workload or tiny.workload(), progress=Silent())
+    return Run(setup=setup, out=out)

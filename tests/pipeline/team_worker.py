@@ -21,6 +21,7 @@ from burnish.core.progress import Silent
 from burnish.core.signature import Served
 from burnish.pipeline.recipe import Compile, Recipe, Step
 from burnish.pipeline.run import Run
+from burnish.pipeline.setup import Setup
 from burnish.pipeline.team import help_out
 from burnish.train.losses import cross_entropy
 from burnish.train.ranks import Ranks, joined
@@ -86,7 +87,8 @@ def a_run(out: Path, ranks: Ranks, monkeypatch: pytest.MonkeyPatch, **settings: 
         budget="accuracy>=-20pt",
         threads=1,
     )
-    return Run(recipe=recipe, workload=get(NAME, **settings), out=out, progress=Silent(), ranks=ranks)
+    setup = Setup(recipe=recipe, workload=get(NAME, **settings), progress=Silent(), ranks=ranks)
+    return Run(setup=setup, out=out)
 
 
 def one_rank(out: Path, **settings: object) -> None:

@@ -79,11 +79,11 @@ def test_the_same_run_again_is_served_from_the_cache_with_the_same_content(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = a_run(out, FIT, PRUNE, budget="accuracy>=-10pt")
-    assert [cached for _, _, cached in first.plan()] == [False, False]
+    assert [cached for _, _, cached in first.setup.plan()] == [False, False]
     one = first.execute()
     ran = counted(monkeypatch)
     again = a_run(out, FIT, PRUNE, budget="accuracy>=-10pt")
-    assert again.plan()[0][2] is True
+    assert again.setup.plan()[0][2] is True
     two = again.execute()
     assert ran == []
     assert [row.cached for row in two.ledger.stages] == [True, True]
@@ -124,7 +124,7 @@ def test_training_that_was_stopped_goes_on_from_its_last_epoch(
 
     def run(stop_at: int) -> Any:
         made = a_run(out, FIT)
-        real = made.context
+        real = made.setup.context
 
         def context() -> Any:
             found = real()
@@ -137,7 +137,7 @@ def test_training_that_was_stopped_goes_on_from_its_last_epoch(
 
             return replace(found, score=score)
 
-        monkeypatch.setattr(made, "context", context)
+        monkeypatch.setattr(made.setup, "context", context)
         return made
 
     with pytest.raises(KeyboardInterrupt):
@@ -340,7 +340,7 @@ def test_how_much_may_be_lost_follows_from_the_budget(out: Path) -> None:
     work = tiny.workload()
 
     def drop(budget: str, score: float = 0.95) -> float:
-        return max_drop(a_run(out, FIT, budget=budget).budget, score, work)
+        return max_drop(a_run(out, FIT, budget=budget).setup.budget, score, work)
 
     assert drop("accuracy>=-0.5pt") == pytest.approx(0.005)
     assert drop("accuracy>=90%") == pytest.approx(0.05)

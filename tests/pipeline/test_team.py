@@ -15,7 +15,7 @@ from burnish.core.progress import Silent
 from burnish.model.weights import load_tensors
 from burnish.pipeline.cache import VariantCache
 from burnish.pipeline.recipe import Step
-from burnish.pipeline.run import Run
+from burnish.pipeline.setup import Setup
 from burnish.train.launch import launch
 from burnish.train.ranks import Ranks
 from tests import tiny
@@ -42,7 +42,7 @@ def test_what_several_ranks_cannot_train_is_said_before_anything_is(
     with pytest.raises((RecipeError, Unsupported), match=text) as caught:
         a_run(tmp_path / "out", step, PRUNE, devices=2)
     assert caught.value.where == where
-    assert Run(recipe=recipe(step, PRUNE), workload=tiny.workload(), out=tmp_path, progress=Silent()).ranks == Ranks()
+    assert Setup(recipe=recipe(step, PRUNE), workload=tiny.workload(), progress=Silent()).ranks == Ranks()
 
 
 def test_a_recipe_for_several_devices_is_not_run_on_one(tmp_path: Path) -> None:
@@ -61,17 +61,16 @@ def test_the_strategy_of_a_training_is_no_part_of_its_key(tmp_path: Path) -> Non
             Step(name="quantize", settings={"recover": shared}),
             Step(name="distill", settings=shared),
         ]
-        run = a_run(tmp_path, *steps)
-        keys.append(_keys(run))
+        keys.append(_keys(a_run(tmp_path, *steps).setup))
     assert keys[0] == keys[1]
 
 
-def _keys(run: Run) -> list[str]:
+def _keys(setup: Setup) -> list[str]:
     from burnish.pipeline.keys import stage_key
 
-    key, found = run.first_key(), []
-    for step, pass_ in zip(run.recipe.passes, run.passes, strict=True):
-        key = stage_key(key, step.name, pass_, run.context())
+    key, found = setup.first_key(), []
+    for step, pass_ in zip(setup.recipe.passes, setup.passes, strict=True):
+        key = stage_key(key, step.name, pass_, setup.context())
         found.append(key)
     return found
 

@@ -19,6 +19,7 @@ from burnish.core.yaml_file import to_yaml
 from burnish.pipeline.compose import compose
 from burnish.pipeline.recipe import Recipe, apply_override, load_recipe, recipe_from
 from burnish.pipeline.run import Run
+from burnish.pipeline.setup import Setup
 from burnish.pipeline.shipped import shipped_recipes
 from burnish.pipeline.team import help_out
 from burnish.report.html import render
@@ -60,7 +61,7 @@ def optimize(
         if recipe.devices == 1 or dry_run:
             _run(recipe, workload, out, dry_run, Ranks())
             return
-        Run(recipe=recipe, workload=workload, out=Path(), progress=Silent())  # so that a mistake is told once
+        Setup(recipe=recipe, workload=workload, progress=Silent())  # so that a mistake is told once
         del workload
         from burnish.train.launch import launch
 
@@ -77,18 +78,16 @@ def optimize(
 def _run(recipe: Recipe, workload: Workload, out: Path | None, dry_run: bool, ranks: Ranks) -> None:
     folder = out or Path("runs") / workload.name
     with RichProgress() as progress:
-        run = Run(
-            recipe=recipe,
-            workload=workload,
-            out=folder,
-            progress=progress,
-            command=shlex.join(["burnish", *sys.argv[1:]]),
-            extras=lambda ledger: {"report.html": render(ledger).encode()},
-            ranks=ranks,
-        )
-        print_plan(workload.title, run.plan(), recipe.budget)
+        setup = Setup(recipe=recipe, workload=workload, progress=progress, ranks=ranks)
+        print_plan(workload.title, setup.plan(), recipe.budget)
         if dry_run:
             return
+        run = Run(
+            setup=setup,
+            out=folder,
+            command=shlex.join(["burnish", *sys.argv[1:]]),
+            extras=lambda ledger: {"report.html": render(ledger).encode()},
+        )
         result = run.execute()
     print_table(table(result.ledger))
     print_headline(headline(result.ledger))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -13,7 +12,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Outcome
 from burnish.pipeline.keys import stage_key
 from burnish.pipeline.recipe import Recipe
-from burnish.pipeline.run import Run
+from burnish.pipeline.setup import Setup
 from burnish.train.ranks import Ranks
 from burnish.workloads.workload import Workload
 
@@ -23,14 +22,14 @@ def train(recipe: Recipe, workload: Workload, *, strategy: str, ranks: Ranks, pr
 
     All ranks call this. Raises `RecipeError` when the first pass is no training or a rank has other data or code.
     """
-    run = Run(recipe=recipe, workload=workload, out=Path(), progress=progress)
-    if not run.passes or not run.passes[0].trains:
+    setup = Setup(recipe=recipe, workload=workload, progress=progress)
+    if not setup.passes or not setup.passes[0].trains:
         raise RecipeError("the recipe does not begin with a training", where="passes", help="begin with `- fit`")
-    context = run.context()
-    key = stage_key(run.first_key(), recipe.passes[0].name, run.passes[0], context)
+    context = setup.context()
+    key = stage_key(setup.first_key(), recipe.passes[0].name, setup.passes[0], context)
     if ranks.text(key) != key:
         raise RecipeError(f"rank {ranks.rank} has other rows, weights or code than rank 0", help="give all the same")
-    if ranks.text("cached" if key in run.cache else ""):
+    if ranks.text("cached" if key in setup.cache else ""):
         return None
     if strategy not in ("auto", "single") and ranks.world == 1:
         raise RecipeError(
@@ -38,10 +37,12 @@ def train(recipe: Recipe, workload: Workload, *, strategy: str, ranks: Ranks, pr
         )
     torch.manual_seed(recipe.seed)
     fit = context.fit.model_copy(update={"strategy": strategy})
-    first = run.passes[0]
+    first = setup.passes[0]
     if strategy != "auto" and "strategy" in type(first).model_fields:
         first = first.model_copy(update={"strategy": strategy})
-    outcome = first(Variant(module=run.build()), replace(context, fit=fit, scratch=run.cache.scratch(key), ranks=ranks))
+    outcome = first(
+        Variant(module=setup.build()), replace(context, fit=fit, scratch=setup.cache.scratch(key), ranks=ranks)
+    )
     if ranks.first:
-        run.cache.store(key, outcome, float(outcome.notes.get("seconds", 0.0)))
+        setup.cache.store(key, outcome, float(outcome.notes.get("seconds", 0.0)))
     return outcome

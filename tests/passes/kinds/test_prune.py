@@ -115,8 +115,18 @@ def test_several_targets_are_all_kept(ranking: str) -> None:
     assert "keep 40% of parameters and 80% of latency" in prune(latency=0.8, parameters=0.4).forecast()
 
 
-@pytest.mark.parametrize(("drop", "wanted"), [(0.6, [0.5]), (0.4, [0.5, 0.7071]), (0.05, [0.5, 0.7071, 0.8409])])
-def test_a_cut_that_loses_too_much_is_tried_again_gentler(drop: float, wanted: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("drop", "own", "wanted"),
+    [
+        (0.6, {}, [0.5]),
+        (0.4, {}, [0.5, 0.7071]),
+        (0.05, {}, [0.5, 0.7071, 0.8409]),
+        (0.6, {"max_drop": 0.4}, [0.5, 0.7071]),
+    ],
+)
+def test_a_cut_that_loses_too_much_is_tried_again_gentler(
+    drop: float, own: dict[str, float], wanted: list[float]
+) -> None:
     """The score here is the share of parameters left; times are measured for one table only."""
     variant = tiny.trained()
     full = parameters(variant.module)
@@ -129,7 +139,7 @@ def test_a_cut_that_loses_too_much_is_tried_again_gentler(drop: float, wanted: l
     context = tiny.context(
         cost=cost, score=lambda module: parameters(module) / full, base_score=1.0, max_drop=drop, measured_on="here"
     )
-    outcome = prune(latency=0.5, retreat=2, round_to=1)(variant, context)
+    outcome = prune(latency=0.5, retreat=2, round_to=1, **own)(variant, context)
     left = parameters(outcome.variant.module) / full
     assert left <= wanted[-1] * 1.06  # three tries to hit a measured target
     assert left > 0.9 * wanted[-1]
@@ -249,6 +259,7 @@ def test_a_model_with_fake_quantize_nodes_is_unsupported() -> None:
         ({"ratio": 0.5, "macs": 0.5}, "given: ratio, macs"),
         ({"ratio": 1.5}, "ratio: .*less than 1"),
         ({"ratio": 0}, "ratio: .*greater than 0"),
+        ({"ratio": 0.5, "max_drop": 0.01}, "max_drop is when to retreat: set `retreat`"),
         ({"ratio": 0.5, "ranking": "locl"}, "ranking: .*'local'"),
     ],
 )

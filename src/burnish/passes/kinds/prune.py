@@ -10,7 +10,7 @@ Afterwards BatchNorm statistics are taken anew and the model is trained back, by
 uncompressed model as teacher.
 
 With `retreat` a cut that loses more than the budget allows is done again, half as deep each time: as it was, where no
-widths were cheap enough for the target.
+widths were cheap enough for the target. A `max_drop` below the budget leaves some of it to the passes that come later.
 
 Costs: the recovery training, once more for every retreat. Sources: DepGraph (CVPR 2023) for coupled
 layers, Molchanov et al. (CVPR 2019) for `taylor`, "Isomorphic Pruning" (ECCV 2024) for ranking alike layers apart.
@@ -63,6 +63,9 @@ class Prune(Pass):
     ignore: tuple[str, ...] = Field(default=(), description="paths of layers to leave alone")
     steps: int = Field(default=1, ge=1, description="cut and train back this many times, a part each time")
     retreat: int = Field(default=0, ge=0, le=4, description="gentler cuts to try when one loses too much score")
+    max_drop: float | None = Field(
+        default=None, ge=0, description="score that may be lost before it retreats; unset: all that the budget allows"
+    )
     score_rows: int = Field(default=2048, ge=32, description="training rows for gradients")
     recover: Recover = Field(default_factory=Recover, description="training after the cut")
 
@@ -74,6 +77,8 @@ class Prune(Pass):
             raise ValueError(f"give ratio, or one or more of {', '.join(_AMOUNTS[1:])} (given: {shown})")
         if self.branches and self.steps > 1:
             raise ValueError("branches go in one step: leave out `steps`")
+        if self.max_drop is not None and not self.retreat:
+            raise ValueError("max_drop is when to retreat: set `retreat` to 1 or more")
         CRITERIA.get(self.criterion)
         return self
 
@@ -106,7 +111,7 @@ class Prune(Pass):
         if self.timed == "served" and context.cost_served is not None:
             context = replace(context, cost=context.cost_served)
         variant = split_attention(variant, context.examples)
-        floor = context.floor(context.score(variant.module)) if self.retreat else -math.inf
+        floor = self._floor(variant, context) if self.retreat else -math.inf
         found: list[Cut] = []
         for retreats in range(self.retreat + 1):
             keep = self._keep
@@ -154,6 +159,11 @@ class Prune(Pass):
                 label = f"recover {step + 1}/{self.steps}" + (f", retreat {len(before)}" if before else "")
                 cut.notes["recovery"] = recover(made, context, self.recover, label=label)
         return cut
+
+    def _floor(self, variant: Variant, context: Context) -> float:
+        """The score below which a cut is made again."""
+        score = context.score(variant.module)
+        return context.floor(score) if self.max_drop is None else score - self.max_drop
 
     def _request(self, cut: Cut) -> Request:
         """What one step is asked for."""

@@ -49,7 +49,7 @@ def measure_table(
     saved: dict[str, dict[int, float]] = {key: {} for key in kinds}
     for (key, width), ms in zip(entries, narrow_ms, strict=True):
         saved[key][width] = (full_ms - ms) / len(kinds[key])
-    table = {group.name: _monotone(saved[key]) for key, alike in kinds.items() for group in alike}
+    table = {group.name: isotonic(saved[key]) for key, alike in kinds.items() for group in alike}
     shown = {
         f"{alike[0].name} (x{len(alike)})": {w * alike[0].block: round(ms, 5) for w, ms in saved[key].items()}
         for key, alike in kinds.items()
@@ -80,11 +80,19 @@ def cut_to(
     return Variant(module=graph.module, records=variant.records, precision=variant.precision)
 
 
-def _monotone(saved: Mapping[int, float]) -> dict[int, float]:
-    """A narrower layer is never predicted slower than a wider one: noise is taken out upwards."""
-    result: dict[int, float] = {}
-    most = 0.0
+def isotonic(saved: Mapping[int, float]) -> dict[int, float]:
+    """Savings by width, never larger for a wider layer: where they were measured so, neighbours share their mean.
+
+    Isotonic regression (Ayer et al. 1955); taking the larger one instead would promise what noise saved.
+    """
+    pools: list[tuple[float, list[int]]] = []
     for width in sorted(saved, reverse=True):
-        most = max(most, saved[width])
-        result[width] = most
-    return result
+        pool = [width]
+        while pools and pools[-1][0] > _mean(saved, pool):
+            pool = [*pools.pop()[1], *pool]
+        pools.append((_mean(saved, pool), pool))
+    return {width: max(0.0, mean) for mean, pool in pools for width in pool}
+
+
+def _mean(saved: Mapping[int, float], widths: Sequence[int]) -> float:
+    return sum(saved[width] for width in widths) / len(widths)
