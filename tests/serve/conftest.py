@@ -23,7 +23,7 @@ from tests.pipeline.fake import FIT, a_run, by_size, fake_times
 @pytest.fixture(scope="session")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small image classifier on ONNX Runtime: input `image` [N, 3, 12, 12], output `scores` [N, 5]."""
-    return make(tmp_path_factory, "onnxruntime none")
+    return make(tmp_path_factory, "onnxruntime")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from burnish.core.machine import Machine
@@ -70,6 +71,12 @@ class Evidence(Noun):
     coverage: Coverage | None = None
     seconds: float = 0.0
     measured: dict[str, Measurement] = {}
+
+
+def backend_label(backend: str, options: Mapping[str, Any]) -> str:
+    """A backend with what is special in its options: `openvino bf16`, `inductor freezing`, `onnxruntime`."""
+    special = (name if value is True else str(value) for name, value in options.items() if value not in (False, "none"))
+    return " ".join([backend, *special])
 
 
 class Point(Noun):

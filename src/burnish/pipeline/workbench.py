@@ -16,7 +16,7 @@ from torch import Tensor
 
 from burnish.backends.backend import Backend
 from burnish.core.errors import BurnishError, OutputError, Unsupported
-from burnish.core.evidence import Coverage
+from burnish.core.evidence import Coverage, backend_label
 from burnish.core.files import explain_io
 from burnish.core.machine import available_bytes
 from burnish.core.measurement import LatencyProfile, Ratio
@@ -43,7 +43,7 @@ class Built:
     @property
     def label(self) -> str:
         """Short text: `openvino bf16`."""
-        return " ".join([self.backend.name, *(str(value) for value in self.options.values())])
+        return backend_label(self.backend.name, self.options)
 
 
 @dataclass(kw_only=True)
@@ -89,7 +89,7 @@ class Workbench:
                     built.append(self.build(variant, backend, options))
                 except Unsupported as error:
                     where = f" ({error.where})" if error.where else ""
-                    failed[" ".join([backend.name, *map(str, options.values())])] = error.what + where
+                    failed[backend_label(backend.name, options)] = error.what + where
         return built, failed
 
     def on_target(self, variant: Variant) -> list[Built]:

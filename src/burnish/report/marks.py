@@ -17,8 +17,10 @@ from burnish.report import format, summary
 from burnish.report.labels import Box, Wanted, place
 from burnish.report.scales import Scale
 
-_CHARACTER = 6.6
+_CHARACTER = 7.8
+"""Of the widest font that browsers fall back to, at the size of the labels."""
 _LINE = 14.0
+_SPACE = 3.0
 _NEAR = 20.0
 
 
@@ -96,7 +98,8 @@ def labels(spots: Sequence[Spot], bounds: Box, lines: Sequence[Box], frame: Fram
     """Names beside the points, as far as they find room; `lines` are avoided where possible."""
     order = sorted(spots, key=lambda s: (not s.dot.point.chosen, not s.dot.point.on_front, s.dot.number))
     texts = [_label(spot, frame) for spot in order]
-    wanted = [Wanted(spot.x, spot.y, len(text) * _CHARACTER, _LINE) for spot, text in zip(order, texts, strict=True)]
+    widths = [len(text) * _CHARACTER + _SPACE for text in texts]
+    wanted = [Wanted(spot.x, spot.y, width, _LINE) for spot, width in zip(order, widths, strict=True)]
     hard = [_around(spot) for spot in spots]
     soft = [Box(min(s.x_low, s.x_high) - 1, s.y - 1, s.x_high + 1, s.y + 1) for s in spots]
     soft += [Box(s.x - 1, min(s.y_low, s.y_high) - 1, s.x + 1, max(s.y_low, s.y_high) + 1) for s in spots]

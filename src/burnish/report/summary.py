@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from burnish.core.evidence import Ledger, Point
+from burnish.core.evidence import Ledger, Point, backend_label
 from burnish.report import format, limits
 
 COLUMNS = ("#", "model", "backend", "p50", "p95", "faster", "quality", "change", "size", "")
@@ -91,14 +91,11 @@ def model_name(point: Point) -> str:
     return head if found else point.label
 
 
-def backend_name(point: Point) -> str:
-    """The backend with its options: `openvino int8`."""
-    return " ".join([point.backend, *(str(value) for value in point.options.values())])
-
-
 def full_name(point: Point) -> str:
     """The label, with the backend unless it says so itself."""
-    return point.label if f" on {point.backend}" in point.label else f"{point.label} on {backend_name(point)}"
+    if f" on {point.backend}" in point.label:
+        return point.label
+    return f"{point.label} on {backend_label(point.backend, point.options)}"
 
 
 def mark(point: Point) -> str:
@@ -116,7 +113,7 @@ def _row(number: int, point: Point, shape: str) -> Row:
     cells = (
         str(number),
         model_name(point),
-        backend_name(point),
+        backend_label(point.backend, point.options),
         f"{format.number(latency.p50.value)} ms" if latency else format.NONE,
         f"{format.number(latency.p95.value)} ms" if latency else format.NONE,
         format.times(speedup.value) if speedup else format.NONE,
