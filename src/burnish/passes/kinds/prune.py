@@ -74,11 +74,12 @@ class Prune(Pass):
         given = list(self._keep)
         if not given or ("ratio" in given and len(given) > 1):
             shown = ", ".join(given) or "none"
-            raise ValueError(f"give ratio, or one or more of {', '.join(_AMOUNTS[1:])} (given: {shown})")
+            what = f"give ratio, or one or more of {', '.join(_AMOUNTS[1:])} (given: {shown})"
+            raise RecipeError(what, help="ratio: 0.5 removes half of the channels, macs: 0.5 half of the work")
         if self.branches and self.steps > 1:
-            raise ValueError("branches go in one step: leave out `steps`")
+            raise RecipeError("branches go in one step", where="branches", help="leave out `steps`")
         if self.max_drop is not None and not self.retreat:
-            raise ValueError("max_drop is when to retreat: set `retreat` to 1 or more")
+            raise RecipeError("max_drop says when to retreat", where="max_drop", help="set `retreat` to 1 or more")
         CRITERIA.get(self.criterion)
         return self
 
