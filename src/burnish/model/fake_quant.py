@@ -38,7 +38,9 @@ class Scheme(Noun):
     calibration: Literal["min-max", "percentile"] = "min-max"
     percentile: float = Field(default=99.99, gt=50, le=100, description="range kept, with calibration: percentile")
     smooth: bool = Field(default=True, description="move outliers of activations into weights (SmoothQuant)")
-    bias_correction: bool = True
+    bias_correction: bool | None = Field(
+        default=None, description="shift biases by each layer's mean error; unset: where outputs come out nearer"
+    )
 
 
 def insert(

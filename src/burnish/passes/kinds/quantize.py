@@ -32,6 +32,7 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
+from burnish.passes.quantization.bias import calibrated
 from burnish.passes.quantization.fallback import Fallback, Rounded
 from burnish.train.device import choose_device
 from burnish.train.refusals import refuse_with_rounding
@@ -110,15 +111,17 @@ class Quantize(Pass):
         limit = context.floor(base) if self.max_drop is None else base - self.max_drop
         notes: dict[str, Any] = {"score before": round(base, 5)}
 
+        module, scheme, errors = calibrated(variant.module, samples, self.scheme)
+        notes |= {"error of outputs": errors} if errors else {}
+
         def calibrate(keep_float: Sequence[str]) -> nn.Module:
-            return nodes.insert(variant.module, samples, self.scheme, keep_float)
+            return nodes.insert(variant.module, samples, scheme, keep_float)
 
         def order(module: nn.Module) -> list[str]:
             return nodes.noisiest(module, variant.module, context.examples)
 
         # Training may mend the score: what is to be trained may first lose three times what is allowed.
         fallback = Fallback(base - 3 * (base - limit) if trains else limit, self.max_float_layers, context.score)
-        module = calibrate(())
         kept, notes["fallback"] = fallback(Rounded(module, context.score(module)), order, calibrate)
         notes["ptq score"] = round(kept.score, 5)
         if trains:
@@ -126,7 +129,7 @@ class Quantize(Pass):
             kept, notes["fallback after training"] = replace(fallback, limit=limit)(
                 trained,
                 lambda module: nodes.noisiest_of_its_own(module, variant.module, context.examples),
-                lambda layers: nodes.without(trained.module, variant.module, samples, self.scheme, layers),
+                lambda layers: nodes.without(trained.module, variant.module, samples, scheme, layers),
             )
         module, float_layers = kept.module, kept.float_layers
         entry = nodes.record(module)
