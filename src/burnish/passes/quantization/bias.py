@@ -2,7 +2,7 @@
 
 NNCF estimates that error from the mean input of each channel alone. At the padded borders of a convolution this is
 wrong, and in small feature maps there is little else: a ResNet-20 ended twice as far from its float answers with the
-shift as without (LOG.md, 2026-11-27). Depthwise layers need it. So both are tried.
+shift as without (LOG.md, 2026-11-27). Elsewhere it changes little or helps. So both are tried.
 """
 
 from __future__ import annotations
