@@ -51,7 +51,7 @@ WRAPPERS = {  # a name with a slash at its end is a room of its own
     "ray.train": "train/on_ray.py",
     "rich": "cli/terminal/",
     "safetensors": "model/weights.py",
-    "sklearn": "data/samples/classifier.py workloads/kinds/digits.py",
+    "sklearn": "data/samples/classifier.py workloads/kinds/digits.py passes/pruning/table.py",
     "torch_pruning": "passes/pruning/groups.py",
     "torchvision": "data/fashion_mnist.py",
     "transformers": "workloads/_transformers.py",

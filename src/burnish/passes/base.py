@@ -67,8 +67,13 @@ class Context:
     ranks: Ranks = field(default_factory=Ranks)
     team: Team | None = None
 
-    def floor(self, score: float) -> float:
-        """The lowest score that the budget allows for what now has `score`; never above that."""
+    def floor(self, score: float, max_drop: float | None = None) -> float:
+        """The lowest score that the budget allows for what now has `score`; never above that.
+
+        With a `max_drop` of its own a pass may lose so much of `score`, whatever the budget says.
+        """
+        if max_drop is not None:
+            return score - max_drop
         start = score if self.base_score is None else self.base_score
         return min(score, start - self.max_drop)
 

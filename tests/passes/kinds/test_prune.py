@@ -259,15 +259,21 @@ def test_a_model_with_fake_quantize_nodes_is_unsupported() -> None:
         ({"ratio": 0.5, "macs": 0.5}, "given: ratio, macs"),
         ({"ratio": 1.5}, "ratio: .*less than 1"),
         ({"ratio": 0}, "ratio: .*greater than 0"),
-        ({"ratio": 0.5, "max_drop": 0.01}, "max_drop says when to retreat"),
         ({"ratio": 0.5, "ranking": "locl"}, "ranking: .*'local'"),
     ],
 )
 def test_impossible_settings_are_one_clear_error(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(RecipeError, match=text) as caught:
         Prune.parse(settings, where="passes.1 (prune)")
-    assert caught.value.where.startswith("passes.1 (prune)")
+    assert caught.value.where == "passes.1 (prune)"
     assert caught.value.help
+
+
+def test_a_limit_for_retreats_without_any_says_what_to_set() -> None:
+    with pytest.raises(RecipeError, match="max_drop says when to retreat") as caught:
+        Prune.parse({"ratio": 0.5, "max_drop": 0.01}, where="passes.1 (prune)")
+    assert caught.value.where == "passes.1 (prune): max_drop"
+    assert caught.value.help == "set `retreat` to 1 or more"
 
 
 def test_an_unknown_criterion_names_the_nearest_one() -> None:

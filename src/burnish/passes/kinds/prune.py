@@ -112,7 +112,7 @@ class Prune(Pass):
         if self.timed == "served" and context.cost_served is not None:
             context = replace(context, cost=context.cost_served)
         variant = split_attention(variant, context.examples)
-        floor = self._floor(variant, context) if self.retreat else -math.inf
+        floor = context.floor(context.score(variant.module), self.max_drop) if self.retreat else -math.inf
         found: list[Cut] = []
         for retreats in range(self.retreat + 1):
             keep = self._keep
@@ -160,11 +160,6 @@ class Prune(Pass):
                 label = f"recover {step + 1}/{self.steps}" + (f", retreat {len(before)}" if before else "")
                 cut.notes["recovery"] = recover(made, context, self.recover, label=label)
         return cut
-
-    def _floor(self, variant: Variant, context: Context) -> float:
-        """The score below which a cut is made again."""
-        score = context.score(variant.module)
-        return context.floor(score) if self.max_drop is None else score - self.max_drop
 
     def _request(self, cut: Cut) -> Request:
         """What one step is asked for."""

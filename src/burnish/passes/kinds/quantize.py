@@ -108,7 +108,7 @@ class Quantize(Pass):
         samples = self._samples(context)
         trains = self.method != "ptq" and not isinstance(variant.module, OnnxGraph)
         base = context.score(variant.module)
-        limit = context.floor(base) if self.max_drop is None else base - self.max_drop
+        limit = context.floor(base, self.max_drop)
         notes: dict[str, Any] = {"score before": round(base, 5)}
 
         module, scheme, errors = calibrated(variant.module, samples, self.scheme)

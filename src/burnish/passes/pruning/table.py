@@ -83,16 +83,10 @@ def cut_to(
 def isotonic(saved: Mapping[int, float]) -> dict[int, float]:
     """Savings by width, never larger for a wider layer: where they were measured so, neighbours share their mean.
 
-    Isotonic regression (Ayer et al. 1955); taking the larger one instead would promise what noise saved.
+    Taking the larger one instead would promise what noise saved.
     """
-    pools: list[tuple[float, list[int]]] = []
-    for width in sorted(saved, reverse=True):
-        pool = [width]
-        while pools and pools[-1][0] > _mean(saved, pool):
-            pool = [*pools.pop()[1], *pool]
-        pools.append((_mean(saved, pool), pool))
-    return {width: max(0.0, mean) for mean, pool in pools for width in pool}
+    from sklearn.isotonic import isotonic_regression
 
-
-def _mean(saved: Mapping[int, float], widths: Sequence[int]) -> float:
-    return sum(saved[width] for width in widths) / len(widths)
+    widths = sorted(saved)
+    fitted = isotonic_regression([saved[width] for width in widths], y_min=0.0, increasing=False)
+    return dict(zip(widths, fitted.tolist(), strict=True))
