@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.kinds.distill import Distill
 from burnish.passes.kinds.prune import Prune
 from burnish.passes.kinds.quantize import Quantize
+from burnish.train.norms import norms, recalibrate
 from burnish.train.settings import FitSettings
 from tests import tiny
 
@@ -65,10 +67,23 @@ def test_a_teacher_is_heard_about_doubted_rows_too(teacher, monkeypatch):
         return take(self, rows, generator, **more)
 
     monkeypatch.setattr(Split, "batch", noted)
+    monkeypatch.setattr("burnish.passes.distillation.recover.settle", lambda *_, **__: None)
     settings = Recover(epochs=1.0, teacher=teacher, weighting="doubt")
     notes = recover(fresh(), replace(context, train=train), settings, label="recover")
     assert notes["weighting"].endswith("rows are left out")
     assert (len(set(seen)) == 160) == teacher
+
+
+def test_statistics_are_measured_anew_after_a_recovery_on_rows_as_they_were_trained_on():
+    found, _ = trained()
+    context = tiny.context()
+    again = copy.deepcopy(found)
+    for norm in norms(again):
+        norm.running_mean.fill_(7.0)
+    recalibrate(again, context.train.shuffled(context.fit.batch_size, seed=context.seed, epoch=2))
+    for mine, theirs in zip(norms(found), norms(again), strict=True):
+        torch.testing.assert_close(mine.running_mean, theirs.running_mean)
+        torch.testing.assert_close(mine.running_var, theirs.running_var)
 
 
 def test_rows_without_labels_are_not_easy_or_hard():

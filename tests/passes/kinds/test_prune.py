@@ -16,7 +16,7 @@ from burnish.model.variant import Variant, predict
 from burnish.passes.kinds import prune as kinds
 from burnish.passes.kinds.prune import Prune
 from burnish.passes.pruning import operate
-from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.train.norms import recalibrate
 from burnish.workloads.resnet import ResNet
 from tests import tiny
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from burnish.passes.together import Order, on_ranks, together
 from burnish.train.advisor import refuse_rate
 from burnish.train.device import choose_device, moved
 from burnish.train.loop import fit
+from burnish.train.norms import settle
 from burnish.train.objectives import row_loss, task
 from burnish.train.samples import Samples, measure_difficulty
 from burnish.train.settings import AUTO, FitSettings, RowWeights, check_optimizer
@@ -162,6 +164,16 @@ def retrain(
             ranks=context.ranks,
         )
     module.eval()
+    if result.steps:
+        settle(
+            module,
+            rows,
+            chosen,
+            seed=context.seed,
+            epoch=math.ceil(settings.epochs),
+            progress=context.progress,
+            label=f"{label}: statistics",
+        )
     return {**result.notes(), "rows": len(rows), "teacher": guide is not None}
 
 

@@ -1,6 +1,7 @@
 """Quantize: 8-bit integers for weights and activations.
 
-`ptq` calibrates on a few hundred training rows. `qat` goes on from there and trains with the rounding
+`ptq` calibrates on a few hundred training rows; BatchNorm statistics are measured anew, or biases shifted, where that
+brings the outputs nearer to the float ones. `qat` goes on from there and trains with the rounding
 in place, the float model as teacher. `best` does both and keeps the one that scores higher on
 validation; the notes hold both. When the score falls more than the budget allows, the noisiest
 layers go back to floating point, one, two, four ... at a time, until it holds: before training while
@@ -17,6 +18,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -32,9 +34,10 @@ from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
 from burnish.passes.distillation.recover import Recover, recover
 from burnish.passes.quantization import nodes
-from burnish.passes.quantization.bias import calibrated
+from burnish.passes.quantization.calibrate import calibrated
 from burnish.passes.quantization.fallback import Fallback, Rounded
 from burnish.train.device import choose_device
+from burnish.train.norms import settle
 from burnish.train.refusals import refuse_with_rounding
 from burnish.train.settings import FitSettings
 
@@ -111,11 +114,8 @@ class Quantize(Pass):
         limit = context.floor(base, self.max_drop)
         notes: dict[str, Any] = {"score before": round(base, 5)}
 
-        module, scheme, errors = calibrated(variant.module, samples, self.scheme)
+        module, calibrate, errors = calibrated(variant.module, samples, self.scheme, partial(_settle, context))
         notes |= {"error of outputs": errors} if errors else {}
-
-        def calibrate(keep_float: Sequence[str]) -> nn.Module:
-            return nodes.insert(variant.module, samples, scheme, keep_float)
 
         def order(module: nn.Module) -> list[str]:
             return nodes.noisiest(module, variant.module, context.examples)
@@ -129,7 +129,7 @@ class Quantize(Pass):
             kept, notes["fallback after training"] = replace(fallback, limit=limit)(
                 trained,
                 lambda module: nodes.noisiest_of_its_own(module, variant.module, context.examples),
-                lambda layers: nodes.without(trained.module, variant.module, samples, scheme, layers),
+                lambda layers: nodes.without(trained.module, variant.module, samples, self.scheme, layers),
             )
         module, float_layers = kept.module, kept.float_layers
         entry = nodes.record(module)
@@ -200,6 +200,11 @@ def _trainable(context: Context) -> Context:
         return context
     context.progress.say(f"training with the rounding on the processor: {why}")
     return replace(context, fit=context.fit.model_copy(update={"device": "cpu"}))
+
+
+def _settle(context: Context, module: nn.Module) -> None:
+    fit = context.fit.model_copy(update={"device": "cpu"})
+    settle(module, context.train, fit, seed=context.seed, epoch=0, progress=context.progress, label="statistics")
 
 
 def _changes(module: nn.Module, float_layers: Sequence[str]) -> tuple[Change, ...]:

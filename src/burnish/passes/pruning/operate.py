@@ -12,7 +12,7 @@ from burnish.passes.pruning.cut import Cut
 from burnish.passes.pruning.equivalence import retune
 from burnish.passes.pruning.groups import Graph
 from burnish.passes.pruning.plan import Plan
-from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.train.norms import recalibrate
 
 _MEAN_BATCHES = 8
 _NORM_BATCHES = 20

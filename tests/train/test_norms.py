@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from burnish.passes.pruning.recalibrate import recalibrate
+from burnish.train.norms import recalibrate
 from tests import tiny
 
 
