@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -17,8 +18,9 @@ from burnish.train.settings import FitSettings
 
 _Norm = nn.modules.batchnorm._BatchNorm
 
-_ENOUGH = 80
-"""Batches for a measurement: a running average with torch's momentum of 0.1 knows no more than the last 19."""
+_ENOUGH, _ROWS = 80, 10_240
+"""Batches for a measurement, and the most rows: a running average with torch's momentum of 0.1 knows no more than the
+last 19 batches."""
 
 
 def norms(module: nn.Module) -> list[_Norm]:
@@ -57,7 +59,7 @@ def settle(
     if not norms(module):
         return
     device = choose_device(settings.device)
-    count = min(_ENOUGH, rows.num_batches(settings.batch_size))
+    count = min(_ENOUGH, math.ceil(_ROWS / settings.batch_size), rows.num_batches(settings.batch_size))
     drawn = rows.shuffled(settings.batch_size, seed=seed, epoch=epoch, device=device)
     with moved(module, device), progress.task(label, count) as bar, closing(drawn):
         recalibrate(module, _counted(islice(drawn, count), bar))

@@ -15,7 +15,6 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (20
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,17 +31,14 @@ from burnish.model import fake_quant
 from burnish.model.onnx_graph import OnnxGraph, refuse_graph
 from burnish.model.variant import Variant
 from burnish.passes.base import Context, Outcome, Pass
-from burnish.passes.distillation.recover import Recover, recover
+from burnish.passes.distillation.recover import Recover
 from burnish.passes.quantization import nodes
 from burnish.passes.quantization.calibrate import calibrated
 from burnish.passes.quantization.fallback import Fallback, Rounded
-from burnish.train.device import choose_device
+from burnish.passes.quantization.training import gently, with_rounding
 from burnish.train.norms import settle
 from burnish.train.refusals import refuse_with_rounding
 from burnish.train.settings import FitSettings
-
-_GENTLE = 1 / 20
-"""Of the workload's learning rate: with larger ones fashion-mnist ends lower (LOG.md, 2026-11-27)."""
 
 
 class Quantize(Pass):
@@ -79,7 +75,7 @@ class Quantize(Pass):
 
     def trainings(self, base: FitSettings) -> tuple[FitSettings, ...]:
         """See `Pass.trainings`."""
-        return (self._gently(base).fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
+        return (gently(self.recover, base).fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
 
     @property
     def previewed(self) -> str:
@@ -125,7 +121,9 @@ class Quantize(Pass):
         kept, notes["fallback"] = fallback(Rounded(module, context.score(module)), order, calibrate)
         notes["ptq score"] = round(kept.score, 5)
         if trains:
-            trained = self._trained(kept, variant, context, notes)
+            trained = with_rounding(kept, variant, context, gently(self.recover, context.fit), notes)
+            notes["kept"] = "qat" if self.method == "qat" or trained.score >= kept.score else "ptq"
+            trained = trained if notes["kept"] == "qat" else kept
             kept, notes["fallback after training"] = replace(fallback, limit=limit)(
                 trained,
                 lambda module: nodes.noisiest_of_its_own(module, variant.module, context.examples),
@@ -153,26 +151,6 @@ class Quantize(Pass):
         rows = np.random.default_rng(context.seed).permutation(len(context.train))[: self.calibration_rows]
         return [context.train.batch(rows[i : i + 1]).inputs for i in range(len(rows))]
 
-    def _trained(self, calibrated: Rounded, variant: Variant, context: Context, notes: dict[str, Any]) -> Rounded:
-        """Train the rounding; unless the method is `qat`, the calibrated one stays when it scores higher."""
-        module = copy.deepcopy(calibrated.module)
-        rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
-        teacher = variant if context.teacher is None else None
-        settings = self._gently(context.fit)
-        notes["recovery"] = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher)
-        trained = Rounded(module, context.score(module), calibrated.float_layers)
-        notes["qat score"] = round(trained.score, 5)
-        kept = trained if self.method == "qat" or trained.score >= calibrated.score else calibrated
-        notes["kept"] = "qat" if kept is trained else "ptq"
-        return kept
-
-    def _gently(self, base: FitSettings) -> Recover:
-        """The recovery with a learning rate. Raises `RecipeError` as its `fit_settings` does."""
-        if self.recover.learning_rate:
-            return self.recover
-        self.recover.fit_settings(base)
-        return self.recover.model_copy(update={"learning_rate": base.learning_rate * _GENTLE})
-
     def _covered(self, coverage: Coverage | None) -> Coverage | None:
         if coverage is None:
             return None
@@ -190,16 +168,6 @@ class Quantize(Pass):
 def _rough(scheme: fake_quant.Scheme) -> fake_quant.Scheme:
     """The scheme without what costs time and changes no operator."""
     return scheme.model_copy(update={"bias_correction": False, "calibration": "min-max"})
-
-
-def _trainable(context: Context) -> Context:
-    """The context, with a device that can train the rounding."""
-    device = choose_device(context.fit.device)
-    why = fake_quant.missing_on(device.type)
-    if not why:
-        return context
-    context.progress.say(f"training with the rounding on the processor: {why}")
-    return replace(context, fit=context.fit.model_copy(update={"device": "cpu"}))
 
 
 def _settle(context: Context, module: nn.Module) -> None:
