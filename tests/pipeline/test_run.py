@@ -217,8 +217,11 @@ def test_not_a_number_in_the_loss(out: Path) -> None:
 
 
 def test_too_few_calibration_samples(out: Path) -> None:
-    error = refused(out, BadData, FIT, Step(name="quantize", settings={"method": "ptq", "calibration_rows": 999}))
+    step = Step(name="quantize", settings={"method": "ptq", "calibration_rows": 999})
+    error = refused(out, BadData, FIT, step)
     assert error.where == "quantize.calibration_rows"
+    with pytest.raises(BadData):  # before any training
+        a_run(out, FIT, step)
 
 
 def test_a_model_that_cannot_be_traced_is_refused_before_any_training(

@@ -58,7 +58,7 @@ def test_the_strategy_of_a_training_is_no_part_of_its_key(tmp_path: Path) -> Non
         steps = [
             Step(name="fit", settings=FIT.settings | shared),
             Step(name="prune", settings={"macs": 0.5, "recover": shared}),
-            Step(name="quantize", settings={"recover": shared}),
+            Step(name="quantize", settings={"calibration_rows": 16, "recover": shared}),
             Step(name="distill", settings=shared),
         ]
         keys.append(_keys(a_run(tmp_path, *steps).setup))

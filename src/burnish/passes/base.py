@@ -123,6 +123,10 @@ class Pass(Noun):
         del base
         return ()
 
+    def check_rows(self, count: int) -> None:
+        """Refuse a training set of so many rows, before any work. Raises `BadData`."""
+        del count
+
     @property
     def previewed(self) -> str:
         """What `preview` does, as a part of the keys of what was timed with it; "" where it does nothing."""

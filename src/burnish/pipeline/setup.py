@@ -39,6 +39,8 @@ class Setup:
         self.passes = self.recipe.build_passes()
         self.budget = parse_budget(self.recipe.budget, self.workload.metric.name)
         check_quality(self.budget, self.workload.metric)
+        for pass_ in self.passes:
+            pass_.check_rows(len(self.workload.train))
         if max(self.ranks.world, self.recipe.devices) > 1:
             check_trainings([step.name for step in self.recipe.passes], self.passes, self.workload.fit)
         device = choose_device(self.recipe.device)

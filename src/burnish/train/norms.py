@@ -33,7 +33,8 @@ def recalibrate(module: nn.Module, batches: Iterable[Batch]) -> int:
     """Replace running statistics by the plain average over `batches`, in place; how many layers.
 
     Dropout and everything else stay in evaluation mode. Give it rows as they are trained on: augmentation shifts
-    them by more than a network bears. Source: Wu & Johnson, "Rethinking 'Batch' in BatchNorm" (2021), section 3.
+    them by more than a network bears. torch's `update_bn` would leave dropout on.
+    Source: Wu & Johnson, "Rethinking 'Batch' in BatchNorm" (2021), section 3.
     """
     found = norms(module)
     if not found:

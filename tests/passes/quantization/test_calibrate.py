@@ -53,8 +53,11 @@ def test_the_way_that_comes_nearest_is_also_taken_for_fewer_layers(best: str, mo
 
     monkeypatch.setattr(nodes, "insert", insert)
     module = tiny.trained().module
-    undo = -1.0 if best == "statistics" else 1.0
-    _, again, errors = calibrated(module, samples(), Scheme(), lambda made: shifted(made, undo) and None)
+
+    def settle_or_spoil(made: torch.nn.Module) -> None:
+        shifted(made, -1.0 if best == "statistics" else 1.0)
+
+    _, again, errors = calibrated(module, samples(), Scheme(), settle_or_spoil)
     assert min(errors, key=lambda name: errors[name]) == best
     assert output_error(again(("features.0",)), module, samples()) == pytest.approx(errors[best], abs=0.01)
     assert sorted(errors.values())[1] > errors[best] + 0.01

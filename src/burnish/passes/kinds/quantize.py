@@ -77,6 +77,15 @@ class Quantize(Pass):
         """See `Pass.trainings`."""
         return (gently(self.recover, base).fit_settings(base),) if self.method != "ptq" and self.recover.epochs else ()
 
+    def check_rows(self, count: int) -> None:
+        """See `Pass.check_rows`: calibration wants its own number."""
+        if count < self.calibration_rows:
+            raise BadData(
+                f"{count} training rows, {self.calibration_rows} wanted for calibration",
+                where="quantize.calibration_rows",
+                help=f"give more rows, or set calibration_rows to {count}",
+            )
+
     @property
     def previewed(self) -> str:
         """See `Pass.previewed`."""
@@ -121,13 +130,15 @@ class Quantize(Pass):
         kept, notes["fallback"] = fallback(Rounded(module, context.score(module)), order, calibrate)
         notes["ptq score"] = round(kept.score, 5)
         if trains:
-            trained = with_rounding(kept, variant, context, gently(self.recover, context.fit), notes)
-            notes["kept"] = "qat" if self.method == "qat" or trained.score >= kept.score else "ptq"
-            trained = trained if notes["kept"] == "qat" else kept
+            settings = gently(self.recover, context.fit)
+            trained, notes["recovery"] = with_rounding(kept, variant, context, settings)
+            notes["qat score"] = round(trained.score, 5)
+            best = trained if self.method == "qat" or trained.score >= kept.score else kept
+            notes["kept"] = "qat" if best is trained else "ptq"
             kept, notes["fallback after training"] = replace(fallback, limit=limit)(
-                trained,
+                best,
                 lambda module: nodes.noisiest_of_its_own(module, variant.module, context.examples),
-                lambda layers: nodes.without(trained.module, variant.module, samples, self.scheme, layers),
+                lambda layers: nodes.without(best.module, variant.module, samples, self.scheme, layers),
             )
         module, float_layers = kept.module, kept.float_layers
         entry = nodes.record(module)
@@ -142,12 +153,7 @@ class Quantize(Pass):
         )
 
     def _samples(self, context: Context) -> list[dict[str, Tensor]]:
-        if len(context.train) < self.calibration_rows:
-            raise BadData(
-                f"{len(context.train)} training rows, {self.calibration_rows} wanted for calibration",
-                where="quantize.calibration_rows",
-                help=f"give more rows, or set calibration_rows to {len(context.train)}",
-            )
+        self.check_rows(len(context.train))
         rows = np.random.default_rng(context.seed).permutation(len(context.train))[: self.calibration_rows]
         return [context.train.batch(rows[i : i + 1]).inputs for i in range(len(rows))]
 

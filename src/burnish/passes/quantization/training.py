@@ -28,19 +28,17 @@ def gently(settings: Recover, base: FitSettings) -> Recover:
 
 
 def with_rounding(
-    calibrated: Rounded, variant: Variant, context: Context, settings: Recover, notes: dict[str, Any]
-) -> Rounded:
+    calibrated: Rounded, variant: Variant, context: Context, settings: Recover
+) -> tuple[Rounded, dict[str, Any]]:
     """A trained copy of what was calibrated from `variant`, which teaches it where the context has no teacher.
 
-    What happened goes into `notes`.
+    And what happened, as `recover` tells it.
     """
     module = copy.deepcopy(calibrated.module)
     rounded = Variant(module=module, records=(*variant.records, nodes.record(module)), precision="int8")
     teacher = variant if context.teacher is None else None
-    notes["recovery"] = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher)
-    trained = Rounded(module, context.score(module), calibrated.float_layers)
-    notes["qat score"] = round(trained.score, 5)
-    return trained
+    notes = recover(rounded, _trainable(context), settings, label="train int8", teacher=teacher)
+    return Rounded(module, context.score(module), calibrated.float_layers), notes
 
 
 def _trainable(context: Context) -> Context:
