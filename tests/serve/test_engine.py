@@ -167,6 +167,46 @@ def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact,
     np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:6], rtol=1e-4, atol=1e-5)
 
 
+@pytest.fixture
+def ahead(monkeypatch):
+    """As if every batch took so long that the next one is given out ahead."""
+    monkeypatch.setattr("burnish.serve.scheduler._AHEAD_S", 60.0)
+    monkeypatch.setattr("burnish.serve.scheduler._LONG", 0)
+
+
+def test_batches_that_lie_behind_others_give_everyone_their_own_rows(artifact, images, scores, ahead):
+    seen = []
+
+    async def body(engine):
+        whole = engine.scheduler.finished
+
+        def finished(batch, now, *, learn=True):
+            seen.append(batch.behind is not None)
+            return whole(batch, now, learn=learn)
+
+        engine.scheduler.finished = finished
+        answers = [engine.infer({"image": images[i : i + 1 + i % 3]}) for i in range(12)]
+        return await asyncio.gather(*answers)
+
+    for number, answer in enumerate(on(artifact, body)):
+        wanted = scores[number : number + 1 + number % 3]
+        np.testing.assert_allclose(answer["scores"], wanted, rtol=1e-4, atol=1e-5)
+    assert any(seen)
+
+
+def test_a_worker_killed_with_a_batch_behind_the_one_it_runs_loses_neither(artifact, images, scores, ahead):
+    async def body(engine):
+        waiting = [asyncio.ensure_future(engine.infer({"image": images[i : i + 1]})) for i in range(12)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [batch.behind is None for batch in engine.scheduler.running] == [True, False]
+        os.kill(engine.pids[0], signal.SIGKILL)
+        return await asyncio.gather(*waiting)
+
+    answers = on(artifact, body)
+    np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:12], rtol=1e-4, atol=1e-5)
+
+
 def test_an_idle_worker_that_is_killed_is_started_anew(artifact, images, scores):
     async def body(engine):
         first = engine.pids[0]

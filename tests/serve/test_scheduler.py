@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -207,3 +208,41 @@ def test_a_rare_shape_is_not_starved_by_a_common_one():
     story = play(scheduler, asks, seconds, devices=limits.instances)
     rare = [ask for ask in asks if ask.bucket == "b"]
     assert story.in_time(rare) > 0.8
+
+
+def test_a_device_finds_its_next_batch_when_one_ends():
+    """Where a batch reaches its device 0.5 ms after it was given out, the device waits for none but the first."""
+    limits, seconds = Limits(max_batch=4), curve(0.020, 0.001)
+    asks = [Ask(id=n, bucket="a", arrived=0.005 * n, deadline=0.005 * n + 1.0) for n in range(40)]
+    story = play(learned(limits, seconds), asks, seconds, handover=0.0005)
+    ends = [story.finished[batch.asks[0].id] for batch in story.batches]
+    gaps = [
+        end - before - seconds(batch.rows)
+        for before, end, batch in zip(ends, ends[1:], story.batches[1:], strict=False)
+    ]
+    assert len(story.finished) == 40
+    assert max(gaps) == pytest.approx(0.0, abs=1e-9)
+    assert all(batch.behind == before.id for before, batch in itertools.pairwise(story.batches))
+
+
+def test_what_runs_for_a_moment_is_not_given_out_ahead():
+    limits, seconds = Limits(max_batch=4), curve(0.002, 0.0001)
+    asks = [Ask(id=n, bucket="a", arrived=0.0005 * n, deadline=0.0005 * n + 1.0) for n in range(40)]
+    story = play(learned(limits, seconds), asks, seconds, handover=0.0005)
+    assert all(batch.behind is None for batch in story.batches)
+    assert len(story.finished) == 40
+
+
+def test_who_is_given_out_ahead_can_be_answered_behind_what_runs():
+    """One of those that wait makes it when the device is free now, and does not behind the batch that runs."""
+    scheduler = learned(Limits(max_batch=4), curve(0.020, 0.0))
+    first, short, long = (Ask(id=n, bucket="a", arrived=0.0, deadline=at) for n, at in enumerate((0.03, 0.035, 0.1)))
+    scheduler.arrive(first, 0.0)
+    (batch,) = scheduler.step(0.0, idle=1).run
+    for ask in (short, long):
+        scheduler.arrive(ask, 0.001)
+    step = scheduler.step(0.0195, idle=0)
+    assert [refusal.ask for refusal in step.refused] == [short]
+    assert [(found.asks, found.behind, found.started) for found in step.run] == [((long,), batch.id, 0.020)]
+    assert scheduler.finished(batch, 0.021).started == 0.0
+    assert scheduler.finished(step.run[0], 0.041).started == 0.021

@@ -22,7 +22,8 @@ class Limits(Noun):
 class Batch:
     """Requests that run together as `bucket`, smaller ones padded. `expected_s` is the likely time of the profile.
 
-    A `trial` is run although it seems to come too late, to see whether it does.
+    A `trial` is run although it seems to come too late, to see whether it does. One that lies `behind` another, by its
+    number, begins on the same device when that one ends; `started` is when that is likely then.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Batch:
     started: float
     expected_s: float
     trial: bool = False
+    behind: int | None = None
 
     @property
     def rows(self) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +41,16 @@ class Owner(Protocol):
         """No worker lives, and one could not be started."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Requests to run together; `told` hears what came of it. one that runs `alone` is left of a batch that failed."""
+
+    bucket: Bucket
+    members: Sequence[Pending]
+    told: Callable[[Ran], None] = lambda _ran: None
+    alone: bool = False
+
+
 class Crew:
     """`instances` worker processes, each on its cores. `start` before the first `run`, `stop` in the end."""
 
@@ -49,6 +61,8 @@ class Crew:
         self._owner = owner
         self._observer = observer
         self._idle: list[Lane] = []
+        self._at: dict[int, Lane] = {}
+        self._jobs: dict[Lane, deque[Job]] = {}
         self._restarts: set[asyncio.Task[None]] = set()
         self.lanes: list[Lane] = []
 
@@ -64,6 +78,7 @@ class Crew:
         """From now on, batches are run and those that die idle are started anew."""
         for lane in self.lanes:
             lane.lost = partial(self._lost, lane)
+            self._jobs[lane] = deque()
         self._idle = list(self.lanes)
 
     def stop(self) -> None:
@@ -80,58 +95,69 @@ class Crew:
         """Workers that have nothing to do."""
         return len(self._idle)
 
-    def run(self, bucket: Bucket, members: list[Pending], told: Callable[[Ran], None]) -> None:
-        """Run these together on an idle worker. `told` hears of the batch before its members do."""
-        lane = self._idle.pop()
-        parts = {name: [member.inputs[name] for member in members] for name in members[0].inputs}
-        lane.run(bucket, parts, partial(self._ran, lane, members, told))
+    def run(self, number: int, job: Job, behind: int | None = None) -> None:
+        """Run this batch on an idle worker, or where the batch `behind` which it comes is."""
+        lane = self._idle.pop() if behind is None else self._at[behind]
+        self._at[number] = lane
 
-    def _ran(self, lane: Lane, members: list[Pending], told: Callable[[Ran], None], ran: Ran) -> None:
-        told(ran)
-        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
-        if not ran.error:
-            self._owner.give(members, ran)
-        elif len(members) == 1 and not ran.died:
-            _fail(members[0], ran)
-        self._go_on(lane, [member for member in members if not member.over], ran)
+        def told(ran: Ran) -> None:
+            del self._at[number]
+            job.told(ran)
 
-    def _go_on(self, lane: Lane, rest: list[Pending], ran: Ran) -> None:
-        if ran.died:
-            self._restart(lane, rest)
-        else:
-            self._alone(lane, rest)
+        self._jobs[lane].append(replace(job, told=told))
+        self._go_on(lane)
 
-    def _alone(self, lane: Lane, members: list[Pending]) -> None:
-        """Run what a failed batch left, one by one, so that one request cannot spoil its neighbours; then go idle."""
-        while members:
-            member = members.pop(0)
-            if member.over:
+    def _go_on(self, lane: Lane) -> None:
+        """Hand over what the worker has room for."""
+        jobs = self._jobs[lane]
+        while jobs and lane.room:
+            job = jobs.popleft()
+            if job.alone and job.members[0].over:
                 continue
-            parts = {name: [array] for name, array in member.inputs.items()}
-            lane.run(self._owner.bucket(member), parts, partial(self._ran_alone, lane, member, members))
-            return
-        self._idle.append(lane)
-        self._owner.freed()
+            first = job.members[0].inputs
+            parts = {name: [member.inputs[name] for member in job.members] for name in first}
+            lane.run(job.bucket, parts, partial(self._ran, lane, job))
 
-    def _ran_alone(self, lane: Lane, member: Pending, rest: list[Pending], ran: Ran) -> None:
-        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
-        if ran.error:
-            _fail(member, ran)
+    def _ran(self, lane: Lane, job: Job, ran: Ran) -> None:
+        if not ran.error:
+            self._owner.give(job.members, ran)
+        elif job.alone or (len(job.members) == 1 and not ran.died):
+            _fail(job.members[0], ran)
+        if lane.busy and not ran.error:  # it goes on by itself, so the answers come first
+            asyncio.get_running_loop().call_soon(self._count, lane, job, ran)
         else:
-            self._owner.give([member], ran)
-        self._go_on(lane, rest, ran)
+            self._count(lane, job, ran)
+
+    def _count(self, lane: Lane, job: Job, ran: Ran) -> None:
+        """Tell whoever counts, and go on with what is left."""
+        job.told(ran)
+        self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
+        # What a failed batch left is run one by one, so that one request cannot spoil its neighbours.
+        left = [member for member in job.members if not member.over]
+        self._jobs[lane].extendleft(Job(self._owner.bucket(one), [one], alone=True) for one in reversed(left))
+        if ran.died and not lane.busy:
+            self._restart(lane)
+        else:
+            self._rest(lane)
+
+    def _rest(self, lane: Lane) -> None:
+        """It has less to do than before, or nothing."""
+        self._go_on(lane)
+        if not lane.busy and not self._jobs[lane]:
+            self._idle.append(lane)
+        self._owner.freed()
 
     def _lost(self, lane: Lane) -> None:
         """An idle worker died."""
         self._idle.remove(lane)
-        self._restart(lane, [])
+        self._restart(lane)
 
-    def _restart(self, lane: Lane, rest: list[Pending]) -> None:
+    def _restart(self, lane: Lane) -> None:
         async def again() -> None:
             while self._owner.needed():
                 with contextlib.suppress(ArtifactError):
                     await lane.start()
-                    self._alone(lane, rest)
+                    self._rest(lane)
                     return
                 if not any(lane.pid for lane in self.lanes):
                     self._owner.stranded()

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import cast
 
 from burnish.artifact.load import read_manifest
+from burnish.serve.alarm import Alarm
 from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.batch import Batch, Limits
 from burnish.serve.cores import Cores
-from burnish.serve.crew import Crew
+from burnish.serve.crew import Crew, Job
 from burnish.serve.lag import Lag
 from burnish.serve.lane import Ran
 from burnish.serve.memory import Memory, place, recall
@@ -61,7 +62,7 @@ class Engine:
         self._crew = Crew(folder, threads, cores or Cores(()), owner=self, observer=self.observer)
         self._waiting: dict[int, Pending] = {}
         self._next = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
         self._soon: asyncio.Handle | None = None
         self._draining = False
         self._place = place(self.manifest, threads)
@@ -71,10 +72,11 @@ class Engine:
     async def start(self) -> None:
         """Start the workers and take the first times. Raises `ArtifactError`."""
         try:
+            self._alarm = Alarm(self._turn)
             await self._crew.start(self.limits.instances)
             found = await rehearse(self._crew.lanes[0], self.manifest, self.limits.max_batch)
         except BaseException:
-            self._crew.stop()
+            self._end()
             raise
         self.shapes, self.alone = found.shapes, found.alone
         self.scheduler.fits = found.shapes.fits
@@ -132,11 +134,15 @@ class Engine:
         until = time.monotonic() + patience_s
         while self._waiting and time.monotonic() < until:
             await asyncio.sleep(0.005)
-        if self._timer is not None:
-            self._timer.cancel()
         self._memory.stop()
-        self._crew.stop()
+        self._end()
         self._give_up()
+
+    def _end(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        self._crew.stop()
 
     def give(self, members: Sequence[Pending], ran: Ran) -> None:
         """See `Owner.give`."""
@@ -184,9 +190,6 @@ class Engine:
 
     def _turn(self) -> None:
         """Carry out what the scheduler says now, and come back when it wants to be asked again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
@@ -195,19 +198,19 @@ class Engine:
         self._refuse(step.refused)
         for batch in step.run:
             self._run(batch)
-        if step.wake is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, step.wake - now), self._turn)
+        if self._alarm is not None:
+            self._alarm.set(step.wake)
 
     def _run(self, batch: Batch) -> None:
         members = [self._waiting[ask.id] for ask in batch.asks]
         bucket = cast(Bucket, batch.bucket)
         places = batch.rows * sum(math.prod(shape) for _, shape in bucket)
         self.observer.filled(sum(array.size for member in members for array in member.inputs.values()), places)
-        self._crew.run(bucket, members, partial(self._ran, batch))
+        self._crew.run(batch.id, Job(bucket, members, partial(self._ran, batch)), batch.behind)
 
     def _ran(self, batch: Batch, ran: Ran) -> None:
-        self.scheduler.finished(batch, max(batch.started, ran.ended), learn=not ran.error)
-        self.observer.ran(batch, ran.busy_s, failed=bool(ran.error))
+        begun = self.scheduler.finished(batch, ran.ended, learn=not ran.error)
+        self.observer.ran(begun, ran.busy_s, failed=bool(ran.error))
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:

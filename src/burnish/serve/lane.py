@@ -1,7 +1,7 @@
-"""One worker process and the batch it runs: starts it, hands batches over, hears of its death.
+"""One worker process and the batches it runs: starts it, hands batches over, hears of its death.
 
 The event loop never waits here: a batch is copied into shared memory and a short message sent; the
-answer comes as a callback.
+answer comes as a callback. A second batch may be handed over while one runs, so that the worker goes on at once.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from burnish.core.errors import ArtifactError
 from burnish.serve.protocol.messages import Array
 from burnish.serve.shapes import Bucket, fill
-from burnish.serve.worker.main import MESSAGE_BYTES
+from burnish.serve.worker.main import MESSAGE_BYTES, SLOTS
 from burnish.serve.worker.slab import Slab, Window, lay_out
 
 Parts = Mapping[str, Sequence[Array]]
@@ -32,8 +33,9 @@ Parts = Mapping[str, Sequence[Array]]
 class Ran:
     """What came of a batch: outputs over shared memory, valid until the callback returns; or what went wrong.
 
-    `seconds` is the model's own time, `busy_s` that from the sent batch to the heard answer. `ended` is when the worker
-    was done, on the monotonic clock that all processes share: an event loop with much to do hears of it later.
+    `seconds` is the model's own time, `busy_s` that from the sent batch, or the answer heard before it, to its own.
+    `ended` is when the worker was done, on the monotonic clock that all processes share: an event loop with much to do
+    hears of it later.
     """
 
     outputs: Mapping[str, Array]
@@ -44,8 +46,16 @@ class Ran:
     ended: float = field(default_factory=time.monotonic)
 
 
+class _Due(NamedTuple):
+    """An answer that is due: whom to tell, when it was asked for, and the slot that the batch lies in."""
+
+    done: Callable[[Ran], None]
+    sent: float
+    slot: int
+
+
 class Lane:
-    """A worker process on `cores` (all without any). `run` takes one batch at a time."""
+    """A worker process on `cores` (all without any). `run` takes a batch, and one more behind it."""
 
     def __init__(self, folder: Path, threads: int, cores: Sequence[int] = ()) -> None:
         self.folder = folder
@@ -53,10 +63,11 @@ class Lane:
         self.cores = tuple(cores)
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._slab = Slab()
-        self._window = Window()
-        self._done: Callable[[Ran], None] | None = None
-        self._sent = 0.0
+        self._slabs: list[Slab] = []
+        self._windows: list[Window] = []
+        self._due: deque[_Due] = deque()
+        self._next = 0
+        self._heard_at = 0.0
         self.lost: Callable[[], None] = lambda: None
         """Called when the process dies while it has nothing to do."""
 
@@ -64,6 +75,16 @@ class Lane:
     def pid(self) -> int:
         """Process id of the worker, 0 when there is none."""
         return self._process.pid if self._process else 0
+
+    @property
+    def room(self) -> bool:
+        """Whether `run` may be called."""
+        return self._socket is not None and len(self._due) < SLOTS
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is due."""
+        return bool(self._due)
 
     async def start(self, *, patience_s: float = 120.0) -> None:
         """Start the process and open the artifact in it. Raises `ArtifactError` when it does not come up."""
@@ -75,10 +96,12 @@ class Lane:
             os.sched_setaffinity(self._process.pid, self.cores)
         theirs.close()
         ours.setblocking(False)
-        self._socket, self._slab, self._window = ours, Slab(), Window()
+        self._socket = ours
+        self._slabs, self._windows = [Slab() for _ in range(SLOTS)], [Window() for _ in range(SLOTS)]
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[Ran] = loop.create_future()
-        self._done = lambda ran: None if opened.done() else opened.set_result(ran)
+        self._due.clear()
+        self._due.append(_Due(lambda ran: None if opened.done() else opened.set_result(ran), time.monotonic(), 0))
         loop.add_reader(ours.fileno(), self._heard)
         self._send({"open": str(self.folder), "threads": self.threads}, None)
         try:
@@ -90,14 +113,19 @@ class Lane:
             raise ArtifactError("a worker did not start", where=str(self.folder), why=ran.error)
 
     def run(self, bucket: Bucket, parts: Parts, done: Callable[[Ran], None]) -> None:
-        """Run one batch of rows shaped as `bucket` says; `done` is called once, from the event loop."""
+        """Run a batch of rows shaped as `bucket` says; `done` is called once, from the event loop.
+
+        There must be `room`.
+        """
         rows = sum(map(len, next(iter(parts.values()))))
         layout, size = lay_out([(name, parts[name][0].dtype, (rows, *shape)) for name, shape in bucket])
-        handed = self._slab.reserve(size)
-        for name, place in self._slab.arrays(layout).items():
+        self._next = (self._next + 1) % SLOTS
+        slab = self._slabs[self._next]
+        handed = slab.reserve(size)
+        for name, place in slab.arrays(layout).items():
             fill(place, parts[name])
-        self._done, self._sent = done, time.monotonic()
-        self._send({"run": layout}, handed)
+        self._due.append(_Due(done, time.monotonic(), self._next))
+        self._send({"run": layout, "slot": self._next}, handed)
 
     def stop(self) -> None:
         """End the process: closing the socket lets it finish and go; it is killed if it stays."""
@@ -109,7 +137,8 @@ class Lane:
             self._process.kill()
             self._process.wait()
             self._process = None
-        self._slab.close()
+        for slab in self._slabs:
+            slab.close()
 
     def _send(self, message: dict[str, Any], fd: int | None) -> None:
         assert self._socket is not None, "the worker is not running"
@@ -129,13 +158,14 @@ class Lane:
         if not text:
             self._dead()
             return
+        window = self._windows[self._due[0].slot]
         for fd in fds:
-            self._window.adopt(fd)
+            window.adopt(fd)
         answer = json.loads(text)
         if "error" in answer:
             self._tell(Ran({}, error=answer["error"]))
         elif "outputs" in answer:
-            self._tell(Ran(self._window.arrays(answer["outputs"]), answer["seconds"], ended=answer["ended"]))
+            self._tell(Ran(window.arrays(answer["outputs"]), answer["seconds"], ended=answer["ended"]))
         else:
             self._tell(Ran({}))
 
@@ -144,12 +174,13 @@ class Lane:
             return  # heard of twice: from reading and from writing
         code = self._process.poll() if self._process else None
         self.stop()
-        if self._done is None:
+        if not self._due:
             self.lost()
-        else:
+        while self._due:
             self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True))
 
     def _tell(self, ran: Ran) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done(replace(ran, busy_s=time.monotonic() - self._sent))
+        due = self._due.popleft()
+        now = time.monotonic()
+        began, self._heard_at = max(due.sent, self._heard_at), now
+        due.done(replace(ran, busy_s=now - began))

@@ -7,6 +7,7 @@ sleeps until `Step.wake` at the latest. So every decision can be replayed and te
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 
 from burnish.serve.ask import Ask, Reason, Refusal
 from burnish.serve.batch import Batch, Limits, Step
@@ -15,6 +16,7 @@ from burnish.serve.merge import Fits, never, padded
 from burnish.serve.plan import Coming, Queue, choose, first, hopeless
 from burnish.serve.profile import Curve, Profile
 from burnish.serve.queues import Queues
+from burnish.serve.running import Running
 
 _TRY_S = 1.0
 """So long nobody of a bucket could be answered in time, and no batch of it came back: then one is tried all the same.
@@ -25,6 +27,21 @@ _BARRED = 256
 
 _SHORTEST_S = 5e-5
 """A hold shorter than this is not worth a timer."""
+
+_AHEAD_S = 1e-3
+"""So long before a batch is likely to end the next one is given out, so that its device does not wait for it."""
+
+_LONG = 5
+"""Batches of fewer times that are over too soon for it: two on their way would be smaller ones."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What is decided on: now, on a batch that begins at `start`, `behind` the one with that number."""
+
+    now: float
+    start: float
+    behind: int | None = None
 
 
 class Scheduler:
@@ -39,7 +56,7 @@ class Scheduler:
         self.share = True
         self.limits = limits or Limits()
         self._queues = Queues()
-        self._running: dict[int, Batch] = {}
+        self._running = Running()
         self._gaps = Gaps()
         self._barred: dict[Hashable, float] = {}
         self._next = 0
@@ -52,7 +69,7 @@ class Scheduler:
     @property
     def running(self) -> tuple[Batch, ...]:
         """Batches that were given out and are not finished."""
-        return tuple(self._running.values())
+        return tuple(self._running)
 
     def arrive(self, ask: Ask, now: float) -> Refusal | None:
         """Take a request in. It is refused at once when no batch or no place in the queue is large enough."""
@@ -68,15 +85,17 @@ class Scheduler:
         """Take requests out that wait no longer: the client is gone. Those that run already are left alone."""
         return [Refusal(ask=ask, reason=Reason.CANCELLED) for ask in self._queues.take(ids)]
 
-    def finished(self, batch: Batch, now: float, *, learn: bool = True) -> None:
-        """A batch came back; `learn` its time, unless it failed."""
-        del self._running[batch.id]
-        self._queues.used(batch.bucket, now - batch.started)
+    def finished(self, batch: Batch, now: float, *, learn: bool = True) -> Batch:
+        """A batch came back; `learn` its time, unless it failed. The batch, with the moment at which it began."""
+        batch = self._running.done(batch, now)
+        seconds = max(0.0, now - batch.started)
+        self._queues.used(batch.bucket, seconds)
         self._barred.pop(batch.bucket, None)
         if learn:
             if batch.trial:
                 self.profile.forget(batch.bucket)
-            self.profile.observe(batch.bucket, batch.rows, now - batch.started)
+            self.profile.observe(batch.bucket, batch.rows, seconds)
+        return batch
 
     def step(self, now: float, *, idle: int) -> Step:
         """What to do at this moment, with that many devices idle."""
@@ -87,42 +106,65 @@ class Scheduler:
             bucket = self._queues.next(now, self.profile, held)
             if bucket is None:
                 break
-            self._serve(bucket, now, step, held)
+            self._serve(bucket, _Turn(now, now), step, held)
         if len(step.run) >= idle:
+            self._run_ahead(now, step, held)
             self._refuse_hopeless(now, step)
         return step
 
-    def _serve(self, bucket: Hashable, now: float, step: Step, held: set[Hashable]) -> None:
-        """Begin a batch of this bucket, or hold it, or refuse who can no longer be answered."""
+    def _run_ahead(self, now: float, step: Step, held: set[Hashable]) -> None:
+        """Give out what comes behind batches that are about to end."""
+        for end, batch in self._running.ends(now):
+            if batch.behind is not None or batch.expected_s < _LONG * _AHEAD_S or end <= now:
+                continue
+            due = end - _AHEAD_S
+            if now < due:
+                if self.waiting:
+                    step.wake = min(due, step.wake or due)
+                return
+            bucket = self._queues.next(end, self.profile, held)
+            if bucket is None:
+                return
+            self._serve(bucket, _Turn(now, end, batch.id), step, held)
+
+    def _serve(self, bucket: Hashable, turn: _Turn, step: Step, held: set[Hashable]) -> None:
+        """Give out a batch of this bucket, or hold it, or refuse who can no longer be answered."""
         times = self.profile.of(bucket)
         queue = self._queues.buckets[bucket]
         waiting = Queue.of(queue)
-        asks = choose(waiting, now, times, self.limits.max_batch) if self.share else first(waiting, now, times)
+        most = self.limits.max_batch
+        asks = choose(waiting, turn.start, times, most) if self.share else first(waiting, turn.start, times)
         if not asks:
-            if now - self._barred.setdefault(bucket, now) >= _TRY_S:
-                self._begin(bucket, queue[-1:], now, step, trial=True)
-            elif len(self._barred) > _BARRED:
-                del self._barred[next(iter(self._barred))]
-            self._refuse(self._queues.buckets.get(bucket, ()), now, step)
-            return
-        if self.share and len(self._queues.buckets) > 1 and len(asks) < self.limits.max_batch:
-            together = padded(bucket, asks, self._queues.buckets, self.fits, self.profile, now, self.limits.max_batch)
-            if together is not None:
-                self._begin(*together, now, step)
-                return
-        hold = self._hold(now, asks, times) if self.share and len(asks) == len(queue) else 0.0
-        if hold > _SHORTEST_S:
             held.add(bucket)
-            step.wake = min(now + hold, step.wake or now + hold)
+            if turn.behind is None:
+                self._nobody(bucket, turn.now, step)
             return
-        self._begin(bucket, asks, now, step)
+        if self.share and len(self._queues.buckets) > 1 and len(asks) < most:
+            together = padded(bucket, asks, self._queues.buckets, self.fits, self.profile, turn.start, most)
+            if together is not None:
+                self._begin(*together, turn, step)
+                return
+        hold = self._hold(turn.now, asks, times) if self.share and len(asks) == len(queue) else 0.0
+        if hold > max(_SHORTEST_S, turn.start - turn.now):
+            held.add(bucket)
+            step.wake = min(turn.now + hold, step.wake or turn.now + hold)
+            return
+        self._begin(bucket, asks, turn, step)
 
-    def _begin(self, bucket: Hashable, asks: Sequence[Ask], now: float, step: Step, *, trial: bool = False) -> None:
+    def _nobody(self, bucket: Hashable, now: float, step: Step) -> None:
+        """Nobody of this bucket can be answered in time: refuse them, but now and then try one all the same."""
+        if now - self._barred.setdefault(bucket, now) >= _TRY_S:
+            self._begin(bucket, self._queues.buckets[bucket][-1:], _Turn(now, now), step, trial=True)
+        elif len(self._barred) > _BARRED:
+            del self._barred[next(iter(self._barred))]
+        self._refuse(self._queues.buckets.get(bucket, ()), now, step)
+
+    def _begin(self, bucket: Hashable, asks: Sequence[Ask], turn: _Turn, step: Step, *, trial: bool = False) -> None:
         self._queues.remove(asks)
         expected_s = self.profile.of(bucket).likely(sum(ask.rows for ask in asks))
-        batch = Batch(self._next, bucket, tuple(asks), now, expected_s, trial)
+        batch = Batch(self._next, bucket, tuple(asks), turn.start, expected_s, trial, turn.behind)
         self._next += 1
-        self._running[batch.id] = batch
+        self._running.add(batch)
         step.run.append(batch)
 
     def _hold(self, now: float, asks: Sequence[Ask], times: Curve) -> float:
@@ -138,7 +180,7 @@ class Scheduler:
 
     def _refuse_hopeless(self, now: float, step: Step) -> None:
         """Tell those at once who no longer have a chance when a device becomes free."""
-        free = self._free(now)
+        free = self._running.free(now)
         rate = self._gaps.rate / max(1, len(self._queues.buckets))
         for bucket, queue in list(self._queues.buckets.items()):
             if not self.share:
@@ -153,14 +195,9 @@ class Scheduler:
         step.refused += [Refusal(ask=ask, reason=Reason.LATE, retry_after=self._drained(now)) for ask in asks]
         self._queues.remove(asks)
 
-    def _free(self, now: float) -> float:
-        """When a device is likely to be free."""
-        ends = [batch.started + batch.expected_s for batch in self._running.values()]
-        return max(now, min(ends, default=now))
-
     def _drained(self, now: float) -> float:
         """Seconds until all that waits now has been run, as far as the profile knows."""
-        seconds = self._free(now) - now
+        seconds = self._running.free(now) - now
         for bucket, queue in self._queues.buckets.items():
             rows = sum(ask.rows for ask in queue)
             whole, rest = divmod(rows, self.limits.max_batch)

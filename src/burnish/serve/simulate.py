@@ -32,10 +32,12 @@ def play(
     seconds: Callable[[int], float],
     *,
     devices: int = 1,
+    handover: float = 0.0,
     back: Callable[[Ask, float], Ask | None] = lambda _ask, _now: None,
 ) -> Story:
     """Run all of `asks`, sorted by arrival; a batch takes `seconds(rows)` on one of `devices`.
 
+    A batch begins `handover` seconds after it was given out, or when the one that it is behind ends, if that is later.
     `back` gives the request that follows an answer, for clients that wait for theirs; its arrival lies at or
     behind the answer.
     """
@@ -61,10 +63,12 @@ def play(
             place += 1
             if refusal is not None:
                 story.refused.append((now, refusal))
-        step = scheduler.step(now, idle=devices - len(running))
+        here = {batch.id for _, batch in running}
+        step = scheduler.step(now, idle=devices - sum(batch.behind not in here for _, batch in running))
         story.refused += [(now, refusal) for refusal in step.refused]
         for batch in step.run:
-            running.append((now + seconds(batch.rows), batch))
+            begun = max([now + handover, *(end for end, other in running if other.id == batch.behind)])
+            running.append((begun + seconds(batch.rows), batch))
             story.batches.append(batch)
         wake = _NEVER if step.wake is None else step.wake
         if step.wake is not None:

@@ -3,9 +3,10 @@
     python -m burnish.serve.worker.main FD
 
 Messages are JSON over a SEQPACKET socket, tensors lie in shared memory, one batch at a time.
-`{"open": folder, "threads": n}` -> `{"ready": true}`; `{"run": layout}` -> `{"outputs": layout, "seconds": s,
-"ended": moment}`;
-whatever fails -> `{"error": text}`. A new block's file descriptor comes with the message that uses it.
+`{"open": folder, "threads": n}` -> `{"ready": true}`; `{"run": layout, "slot": k}` -> `{"outputs": layout,
+"seconds": s, "ended": moment}`; whatever fails -> `{"error": text}`. There are two slots, with a block of inputs
+and one of outputs each: one batch may lie there while the other runs. A new block's file descriptor comes with the
+message that uses it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from burnish.serve.settle import settle
 from burnish.serve.worker.slab import Slab, Window, lay_out
 
 MESSAGE_BYTES = 1 << 16
+SLOTS = 2
 
 
 def main() -> None:
@@ -36,15 +38,16 @@ def main() -> None:
 
 def _serve(server: socket.socket) -> None:
     model: Model | None = None
-    inputs, outputs = Window(), Slab()
+    inputs, outputs = [Window() for _ in range(SLOTS)], [Slab() for _ in range(SLOTS)]
     while True:
         message, fds, _, _ = socket.recv_fds(server, MESSAGE_BYTES, 1)
         if not message:
             return
+        asked: dict[str, Any] = json.loads(message)
+        slot: int = asked.get("slot", 0)
         for fd in fds:
-            inputs.adopt(fd)
+            inputs[slot].adopt(fd)
         try:
-            asked: dict[str, Any] = json.loads(message)
             if "open" in asked:
                 if model is not None:
                     model.close()
@@ -54,7 +57,7 @@ def _serve(server: socket.socket) -> None:
                 handed = None
             else:
                 assert model is not None, "run before open"
-                answer, handed = _run(model, inputs, outputs, asked["run"])
+                answer, handed = _run(model, inputs[slot], outputs[slot], asked["run"])
         except Exception as error:  # whatever a runtime raises must reach the server as an answer
             answer, handed = {"error": f"{type(error).__name__}: {error}"[:2000]}, None
         text = json.dumps(answer).encode()
