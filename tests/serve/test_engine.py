@@ -170,8 +170,8 @@ def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact,
 @pytest.fixture
 def ahead(monkeypatch):
     """As if every batch took so long that the next one is given out ahead."""
-    monkeypatch.setattr("burnish.serve.scheduler._AHEAD_S", 60.0)
-    monkeypatch.setattr("burnish.serve.scheduler._LONG", 0)
+    monkeypatch.setattr("burnish.serve.running._AHEAD_S", 60.0)
+    monkeypatch.setattr("burnish.serve.running._LONG", 0)
 
 
 def test_batches_that_lie_behind_others_give_everyone_their_own_rows(artifact, images, scores, ahead):
@@ -205,6 +205,32 @@ def test_a_worker_killed_with_a_batch_behind_the_one_it_runs_loses_neither(artif
 
     answers = on(artifact, body)
     np.testing.assert_allclose(np.concatenate([a["scores"] for a in answers]), scores[:12], rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_failed_batch_left_is_run_beside_the_batches_that_lie_behind_it(
+    artifact, images, scores, ahead, monkeypatch
+):
+    whole = Lane.run
+
+    def fragile(lane, bucket, parts, done):
+        bad = any((array == 13.0).all() for array in parts["image"])
+        whole(lane, bucket, parts, (lambda ran: done(Ran({}, error="index out of range"))) if bad else done)
+
+    monkeypatch.setattr(Lane, "run", fragile)
+
+    async def body(engine):
+        rows = [images[n : n + 1] for n in range(12)]
+        rows[2] = rows[7] = np.full((1, 3, 12, 12), 13.0, np.float32)
+        found = await asyncio.gather(*(engine.infer({"image": row}) for row in rows), return_exceptions=True)
+        after = await engine.infer({"image": images[:1]})
+        return found, after, engine.scheduler.running
+
+    found, after, running = on(artifact, body)
+    assert [number for number, answer in enumerate(found) if isinstance(answer, RunFailed)] == [2, 7]
+    for number in (0, 1, 3, 4, 5, 6, 8, 9, 10, 11):
+        np.testing.assert_allclose(found[number]["scores"], scores[number : number + 1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(after["scores"], scores[:1], rtol=1e-4, atol=1e-5)
+    assert running == ()
 
 
 def test_an_idle_worker_that_is_killed_is_started_anew(artifact, images, scores):

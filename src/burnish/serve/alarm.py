@@ -35,10 +35,14 @@ class Alarm:
         self._fd = _C.timerfd_create(time.CLOCK_MONOTONIC, _NONBLOCK | _CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "no timer for the event loop")
+        self._armed = False
         asyncio.get_running_loop().add_reader(self._fd, self._rang)
 
     def set(self, moment: float | None) -> None:
         """Ring at that moment of `time.monotonic`, at once if it is over; None: not at all."""
+        if moment is None and not self._armed:
+            return
+        self._armed = moment is not None
         nanoseconds = 0 if moment is None else max(1, int(moment * 1e9))
         setting = _Setting(_Time(0, 0), _Time(*divmod(nanoseconds, 1_000_000_000)))
         _C.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(setting), None)
@@ -53,4 +57,5 @@ class Alarm:
     def _rang(self) -> None:
         with contextlib.suppress(BlockingIOError):  # set anew, or off, between the ring and this
             os.read(self._fd, 8)
+            self._armed = False
             self._ring()

@@ -7,6 +7,12 @@ from dataclasses import replace
 
 from burnish.serve.batch import Batch
 
+_AHEAD_S = 1e-3
+"""So long before a batch is likely to end the next one is given out, so that its device does not wait for it."""
+
+_LONG = 5
+"""Batches of fewer times that are over too soon for it: two on their way would be smaller ones."""
+
 
 class Running:
     """Every batch from when it is given out until it comes back; at most one lies behind another."""
@@ -41,6 +47,17 @@ class Running:
             for number, end in first.items()
         ]
         return sorted(last, key=lambda item: item[0])
+
+    def ending(self, now: float) -> tuple[list[tuple[float, Batch]], float | None]:
+        """Those that are about to end with nothing behind them, and their likely ends; when to ask again for more."""
+        ending: list[tuple[float, Batch]] = []
+        for end, batch in self.ends(now):
+            if batch.behind is not None or batch.expected_s < _LONG * _AHEAD_S or end <= now:
+                continue
+            if now < end - _AHEAD_S:
+                return ending, end - _AHEAD_S
+            ending.append((end, batch))
+        return ending, None
 
     def free(self, now: float) -> float:
         """When a device is likely to be free."""

@@ -28,12 +28,6 @@ _BARRED = 256
 _SHORTEST_S = 5e-5
 """A hold shorter than this is not worth a timer."""
 
-_AHEAD_S = 1e-3
-"""So long before a batch is likely to end the next one is given out, so that its device does not wait for it."""
-
-_LONG = 5
-"""Batches of fewer times that are over too soon for it: two on their way would be smaller ones."""
-
 
 @dataclass(frozen=True)
 class _Turn:
@@ -114,18 +108,13 @@ class Scheduler:
 
     def _run_ahead(self, now: float, step: Step, held: set[Hashable]) -> None:
         """Give out what comes behind batches that are about to end."""
-        for end, batch in self._running.ends(now):
-            if batch.behind is not None or batch.expected_s < _LONG * _AHEAD_S or end <= now:
-                continue
-            due = end - _AHEAD_S
-            if now < due:
-                if self.waiting:
-                    step.wake = min(due, step.wake or due)
-                return
+        ending, due = self._running.ending(now)
+        for end, batch in ending:
             bucket = self._queues.next(end, self.profile, held)
-            if bucket is None:
-                return
-            self._serve(bucket, _Turn(now, end, batch.id), step, held)
+            if bucket is not None:
+                self._serve(bucket, _Turn(now, end, batch.id), step, held)
+        if due is not None and self.waiting:
+            step.wake = min(due, step.wake or due)
 
     def _serve(self, bucket: Hashable, turn: _Turn, step: Step, held: set[Hashable]) -> None:
         """Give out a batch of this bucket, or hold it, or refuse who can no longer be answered."""
