@@ -23,12 +23,12 @@ def alphabetical(small, large) -> bool:
     return small < large
 
 
-def learned(limits: Limits, seconds, buckets=("a",), fits=never) -> Scheduler:
+def learned(limits: Limits, seconds, buckets=("a",), fits=never, ahead_s=0.0) -> Scheduler:
     profile = Profile(limits.max_batch)
     for bucket in buckets:
         for rows in range(1, limits.max_batch + 1):
             profile.observe(bucket, rows, seconds(rows))
-    return Scheduler(profile, limits, fits)
+    return Scheduler(profile, limits, fits, ahead_s=ahead_s)
 
 
 @st.composite
@@ -67,11 +67,16 @@ limits = st.builds(
     each=st.floats(0.0, 0.02),
     known=st.booleans(),
     fits=st.sampled_from([never, alphabetical]),
+    ahead_s=st.sampled_from([0.0, 0.001, 0.02]),
+    handover=st.sampled_from([0.0, 0.001]),
 )
-def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, known, fits):
+def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, known, fits, ahead_s, handover):
     seconds = curve(fixed, each)
-    scheduler = learned(limits, seconds, "abc", fits) if known else Scheduler(Profile(limits.max_batch), limits, fits)
-    story = play(scheduler, asks, seconds, devices=limits.instances)
+    if known:
+        scheduler = learned(limits, seconds, "abc", fits, ahead_s)
+    else:
+        scheduler = Scheduler(Profile(limits.max_batch), limits, fits, ahead_s=ahead_s)
+    story = play(scheduler, asks, seconds, devices=limits.instances, handover=handover)
     ran = [ask.id for batch in story.batches for ask in batch.asks]
     refused = [refusal.ask.id for _, refusal in story.refused]
     assert sorted(ran + refused) == [ask.id for ask in asks]
@@ -81,10 +86,15 @@ def test_every_request_is_run_once_or_refused_once(asks, limits, fixed, each, kn
         assert all(ask.bucket == batch.bucket or fits(ask.bucket, batch.bucket) for ask in batch.asks)
 
 
-@given(asks=traffic(), fixed=st.floats(0.001, 0.05), each=st.floats(0.0, 0.02))
-def test_with_a_true_profile_whoever_runs_is_in_time(asks, fixed, each):
+@given(
+    asks=traffic(),
+    fixed=st.floats(0.001, 0.05),
+    each=st.floats(0.0, 0.02),
+    ahead_s=st.sampled_from([0.0, 0.001, 0.02]),
+)
+def test_with_a_true_profile_whoever_runs_is_in_time(asks, fixed, each, ahead_s):
     limits = Limits(max_batch=8)
-    story = play(learned(limits, curve(fixed, each), "abc", alphabetical), asks, curve(fixed, each))
+    story = play(learned(limits, curve(fixed, each), "abc", alphabetical, ahead_s), asks, curve(fixed, each))
     for batch in story.batches:
         assert batch.trial or all(story.finished[ask.id] <= ask.deadline + 1e-9 for ask in batch.asks)
 
@@ -214,7 +224,7 @@ def test_a_device_finds_its_next_batch_when_one_ends():
     """Where a batch reaches its device 0.5 ms after it was given out, the device waits for none but the first."""
     limits, seconds = Limits(max_batch=4), curve(0.020, 0.001)
     asks = [Ask(id=n, bucket="a", arrived=0.005 * n, deadline=0.005 * n + 1.0) for n in range(40)]
-    story = play(learned(limits, seconds), asks, seconds, handover=0.0005)
+    story = play(learned(limits, seconds, ahead_s=0.001), asks, seconds, handover=0.0005)
     ends = [story.finished[batch.asks[0].id] for batch in story.batches]
     gaps = [
         end - before - seconds(batch.rows)
@@ -228,14 +238,14 @@ def test_a_device_finds_its_next_batch_when_one_ends():
 def test_what_runs_for_a_moment_is_not_given_out_ahead():
     limits, seconds = Limits(max_batch=4), curve(0.002, 0.0001)
     asks = [Ask(id=n, bucket="a", arrived=0.0005 * n, deadline=0.0005 * n + 1.0) for n in range(40)]
-    story = play(learned(limits, seconds), asks, seconds, handover=0.0005)
+    story = play(learned(limits, seconds, ahead_s=0.001), asks, seconds, handover=0.0005)
     assert all(batch.behind is None for batch in story.batches)
     assert len(story.finished) == 40
 
 
 def test_who_is_given_out_ahead_can_be_answered_behind_what_runs():
     """One of those that wait makes it when the device is free now, and does not behind the batch that runs."""
-    scheduler = learned(Limits(max_batch=4), curve(0.020, 0.0))
+    scheduler = learned(Limits(max_batch=4), curve(0.020, 0.0), ahead_s=0.001)
     first, short, long = (Ask(id=n, bucket="a", arrived=0.0, deadline=at) for n, at in enumerate((0.03, 0.035, 0.1)))
     scheduler.arrive(first, 0.0)
     (batch,) = scheduler.step(0.0, idle=1).run

@@ -7,17 +7,19 @@ from dataclasses import replace
 
 from burnish.serve.batch import Batch
 
-_AHEAD_S = 1e-3
-"""So long before a batch is likely to end the next one is given out, so that its device does not wait for it."""
-
 _LONG = 5
-"""Batches of fewer times that are over too soon for it: two on their way would be smaller ones."""
+"""Batches that take fewer times as long as the next one is given out ahead are over too soon for that: two on their
+way would be smaller ones."""
 
 
 class Running:
-    """Every batch from when it is given out until it comes back; at most one lies behind another."""
+    """Every batch from when it is given out until it comes back; at most one lies behind another.
 
-    def __init__(self) -> None:
+    A batch is about to end `ahead_s` before it is likely to.
+    """
+
+    def __init__(self, ahead_s: float) -> None:
+        self._ahead_s = ahead_s
         self._batches: dict[int, Batch] = {}
 
     def __iter__(self) -> Iterator[Batch]:
@@ -51,11 +53,13 @@ class Running:
     def ending(self, now: float) -> tuple[list[tuple[float, Batch]], float | None]:
         """Those that are about to end with nothing behind them, and their likely ends; when to ask again for more."""
         ending: list[tuple[float, Batch]] = []
+        if not self._ahead_s:
+            return ending, None
         for end, batch in self.ends(now):
-            if batch.behind is not None or batch.expected_s < _LONG * _AHEAD_S or end <= now:
+            if batch.behind is not None or batch.expected_s < _LONG * self._ahead_s or end <= now:
                 continue
-            if now < end - _AHEAD_S:
-                return ending, end - _AHEAD_S
+            if now < end - self._ahead_s:
+                return ending, end - self._ahead_s
             ending.append((end, batch))
         return ending, None
 

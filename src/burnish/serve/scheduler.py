@@ -41,16 +41,19 @@ class _Turn:
 class Scheduler:
     """The queues of one model version. Not safe for several threads.
 
-    `fits` says which buckets may be padded up to which; without `share` every request is a batch of its own.
+    `fits` says which buckets may be padded up to which; without `share` every request is a batch of its own. What
+    follows a batch is given out `ahead_s` before that one's likely end; 0: when it has ended.
     """
 
-    def __init__(self, profile: Profile, limits: Limits | None = None, fits: Fits = never) -> None:
+    def __init__(
+        self, profile: Profile, limits: Limits | None = None, fits: Fits = never, *, ahead_s: float = 0.0
+    ) -> None:
         self.profile = profile
         self.fits = fits
         self.share = True
         self.limits = limits or Limits()
         self._queues = Queues()
-        self._running = Running()
+        self._running = Running(ahead_s)
         self._gaps = Gaps()
         self._barred: dict[Hashable, float] = {}
         self._next = 0
