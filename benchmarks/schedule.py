@@ -23,15 +23,15 @@ from _lib.policies import POLICIES, answered_in_time
 
 from burnish.serve.ask import Ask
 from burnish.serve.batch import Limits
+from burnish.serve.engine import AHEAD_S
 from burnish.serve.load import arrivals
 from burnish.serve.profile import Profile, tail
 from burnish.serve.scheduler import Scheduler
 from burnish.serve.simulate import Story, play
 
 _STEPS = 9
-_HANDOVER_S, _AHEAD_S = 0.0008, 0.001
-"""From a batch given out to its begin, as measured in the server, and how long before the likely end of the one
-before it is given out there."""
+_HANDOVER_S = 0.0008
+"""From a batch given out to its begin, as measured in the server."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _handover(device: Device, requests: int, seeds: int, rows: list[dict[str, ob
     for seed in range(seeds):
         due = _poisson(1.3 * device.capacity, requests, seed)
         late = ours(device, due, handover=_HANDOVER_S)[0]
-        ahead = ours(device, due, handover=_HANDOVER_S, ahead=_AHEAD_S)[0]
+        ahead = ours(device, due, handover=_HANDOVER_S, ahead=AHEAD_S)[0]
         rows.append({"device": device.name, "what": "handover", "seed": seed, "at the end": late, "ahead": ahead})
         gains.append(ahead / late)
     return _bar(f"{device.name}: 0.8 ms to the device, goodput at 1.3x of batches given out ahead", gains, 1.0)

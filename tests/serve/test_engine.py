@@ -170,7 +170,7 @@ def test_a_killed_worker_is_started_anew_and_its_requests_are_answered(artifact,
 @pytest.fixture
 def ahead(monkeypatch):
     """As if every batch took so long that the next one is given out ahead."""
-    monkeypatch.setattr("burnish.serve.engine._AHEAD_S", 60.0)
+    monkeypatch.setattr("burnish.serve.engine.AHEAD_S", 60.0)
     monkeypatch.setattr("burnish.serve.running._LONG", 0)
 
 

@@ -11,7 +11,8 @@ from burnish.serve.memory import Memory, place, recall, remember
 from burnish.serve.profile import Profile
 
 
-def test_times_are_kept_for_the_same_program_and_threads_only(artifact):
+def test_times_are_kept_for_the_same_program_and_threads_only(artifact, tmp_path, monkeypatch):
+    monkeypatch.setenv("BURNISH_CACHE", str(tmp_path))  # a service of other tests writes for the same program
     manifest = read_manifest(artifact)
     assert place(manifest, 1) == place(manifest, 1) != place(manifest, 2)
     profile = Profile(4)

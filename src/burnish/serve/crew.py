@@ -43,7 +43,7 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Requests to run together; `told` hears what came of it. one that runs `alone` is left of a batch that failed."""
+    """Requests to run together; `told` hears what came of it. One run `alone` is left of a batch that failed."""
 
     bucket: Bucket
     members: Sequence[Pending]
@@ -88,7 +88,7 @@ class Crew:
         for lane in self.lanes:
             lane.stop()
             self._cores.give_back(lane.cores)
-        self.lanes = []
+        self.lanes, self._idle = [], []
 
     @property
     def idle(self) -> int:
@@ -119,6 +119,10 @@ class Crew:
             lane.run(job.bucket, parts, partial(self._ran, lane, job))
 
     def _ran(self, lane: Lane, job: Job, ran: Ran) -> None:
+        if not ran.begun:
+            self._jobs[lane].appendleft(job)
+            self._after(lane, ran)
+            return
         if not ran.error:
             self._owner.give(job.members, ran)
         elif job.alone or (len(job.members) == 1 and not ran.died):
@@ -129,12 +133,17 @@ class Crew:
             self._count(lane, job, ran)
 
     def _count(self, lane: Lane, job: Job, ran: Ran) -> None:
-        """Tell whoever counts, and go on with what is left."""
+        """Tell whoever counts, and go on with what is left, unless all was stopped meanwhile."""
+        if lane not in self.lanes:
+            return
         job.told(ran)
         self._observer.worked(self.lanes.index(lane), ran.busy_s, ran.seconds)
         # What a failed batch left is run one by one, so that one request cannot spoil its neighbours.
         left = [member for member in job.members if not member.over]
         self._jobs[lane].extendleft(Job(self._owner.bucket(one), [one], alone=True) for one in reversed(left))
+        self._after(lane, ran)
+
+    def _after(self, lane: Lane, ran: Ran) -> None:
         if ran.died and not lane.busy:
             self._restart(lane)
         else:

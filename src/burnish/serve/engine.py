@@ -31,7 +31,7 @@ from burnish.serve.scheduler import Scheduler
 from burnish.serve.shapes import Arrays, Bucket, Shapes
 from burnish.serve.statistics import Statistics
 
-_AHEAD_S = 1e-3
+AHEAD_S = 1e-3
 """So long before a batch is likely to end the next one is handed over: a worker that is given it afterwards waits for
 0.8 ms, and choosing and handing over takes 0.4 ms (LOG.md, 2026-11-27)."""
 
@@ -57,7 +57,7 @@ class Engine:
         self.limits = limits
         self.target_s = target_s
         self.profile = Profile(limits.max_batch)
-        self.scheduler = Scheduler(self.profile, limits, ahead_s=_AHEAD_S)
+        self.scheduler = Scheduler(self.profile, limits, ahead_s=AHEAD_S)
         self.shapes = Shapes(self.manifest.signature)
         self.statistics = Statistics()
         self.observer = Broadcast([self.statistics, *([observer] if observer else [])])

@@ -35,7 +35,7 @@ class Ran:
 
     `seconds` is the model's own time, `busy_s` that from the sent batch, or the answer heard before it, to its own.
     `ended` is when the worker was done, on the monotonic clock that all processes share: an event loop with much to do
-    hears of it later.
+    hears of it later. One that `died` before it had `begun` the batch is none of the batch's doing.
     """
 
     outputs: Mapping[str, Array]
@@ -43,6 +43,7 @@ class Ran:
     busy_s: float = 0.0
     error: str = ""
     died: bool = False
+    begun: bool = True
     ended: float = field(default_factory=time.monotonic)
 
 
@@ -176,8 +177,10 @@ class Lane:
         self.stop()
         if not self._due:
             self.lost()
+        begun = True
         while self._due:
-            self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True))
+            self._tell(Ran({}, error=f"the worker process ended (exit code {code})", died=True, begun=begun))
+            begun = False
 
     def _tell(self, ran: Ran) -> None:
         due = self._due.popleft()
