@@ -81,14 +81,14 @@ def encoder() -> Case:
 def perceptron() -> Case:
     """Digits and a perceptron of three layers."""
     work = get("digits")
-    settings = work.fit.model_copy(update={"epochs": 15})
+    settings = work.fit.model_copy(update={"epochs": 15, "precision": "fp32"})
     return Case(name="digits, perceptron", build=Perceptron, split=work.train, settings=settings)
 
 
 def small_resnet() -> Case:
     """Digits and the shipped workload's ResNet."""
     work = get("digits")
-    settings = work.fit.model_copy(update={"epochs": 3})
+    settings = work.fit.model_copy(update={"epochs": 3, "precision": "fp32"})
     return Case(name="digits, ResNet", build=work.build, split=work.train, settings=settings)
 
 

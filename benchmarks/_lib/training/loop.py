@@ -15,27 +15,19 @@ from burnish.core.errors import ServiceError
 from burnish.core.progress import Progress
 
 _CHILD = Path(__file__).with_name("loop_child.py")
+_PAIRS = 4
+"""Processes of each loop, one after the other: two of the same loop differ by as much as 5 %."""
 
 
 def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -> list[Bar]:
-    """Two bars for each case; the first round warms up and is not counted."""
+    """Two bars for each case, over at least `rounds` rounds."""
     bars = []
     for key in LOOPS:
         name = CASES[key]().name
-        children = {loop: _start(key, loop, threads) for loop in ("ours", "hand")}
-        took: dict[str, list[list[float]]] = {loop: [] for loop in children}
-        try:
-            losses = {loop: _ask(child, "losses") for loop, child in children.items()}
-            for turn in range(rounds + 1):
-                order = list(children) if turn % 2 else list(reversed(children))
-                for loop in order:
-                    seconds = _ask(children[loop], "time")
-                    if turn:
-                        took[loop].append(seconds)
-        finally:
-            for child in children.values():
-                child.kill()
-                child.communicate()
+        took: dict[str, list[list[float]]] = {"ours": [], "hand": []}
+        for _ in range(_PAIRS):
+            losses = _pair(key, threads, -(-rounds // _PAIRS), took)
+        rounds_run = len(took["ours"])
         ratios, busy = (
             [hand[kind] / ours[kind] for ours, hand in zip(took["ours"], took["hand"], strict=True)] for kind in (0, 1)
         )
@@ -51,7 +43,7 @@ def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -
                 low=low,
                 high=high,
                 bar=1.0,
-                note=f"{rounds} rounds of {steps} steps, {threads} threads; {used}",
+                note=f"{rounds_run} rounds of {steps} steps in {_PAIRS} pairs of processes, {threads} threads; {used}",
             ),
             Bar(
                 name=f"{name}: losses with the same bits",
@@ -64,6 +56,23 @@ def loop_bars(rounds: int, threads: int, found: dict[str, Any], say: Progress) -
         found[name] = {"seconds, and of the processor": took}
         say.say(f"{name}: {bars[-2].value:.3f}x [{low:.3f}, {high:.3f}], {same} of {steps} losses the same")
     return bars
+
+
+def _pair(case: str, threads: int, rounds: int, took: dict[str, list[list[float]]]) -> dict[str, list[str]]:
+    """The losses of each loop; adds what every round took. The first one warms up and is not counted."""
+    children = {loop: _start(case, loop, threads) for loop in took}
+    try:
+        losses = {loop: _ask(child, "losses") for loop, child in children.items()}
+        for turn in range(rounds + 1):
+            for loop in list(children) if turn % 2 else list(reversed(children)):
+                seconds = _ask(children[loop], "time")
+                if turn:
+                    took[loop].append(seconds)
+    finally:
+        for child in children.values():
+            child.kill()
+            child.communicate()
+    return losses
 
 
 def _start(case: str, loop: str, threads: int) -> subprocess.Popen[str]:
