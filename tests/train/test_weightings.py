@@ -190,7 +190,7 @@ def test_curriculum_takes_easy_rows_first_at_the_same_number_of_steps():
     )
     assert len(first) == len(last) == split.num_batches(settings.batch_size)
     rows_first = {int(row) for batch in first for row in batch.rows}
-    assert 75 <= len(rows_first) <= 80
+    assert 85 <= len(rows_first) <= 90
     assert len({int(row) for batch in last for row in batch.rows}) > 90
     assert all(torch.equal(a.rows, b.rows) for a, b in zip(first, again, strict=True))
 

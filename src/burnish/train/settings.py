@@ -79,7 +79,7 @@ class FitSettings(RowWeights):
         default="", description="easy rows first, or random ones at the same pace; empty: all rows from the start"
     )
     curriculum_stages: int = Field(default=2, ge=1, description="how often more rows come in")
-    curriculum_start: float = Field(default=0.8, gt=0, le=1, description="share of the rows in the first stage")
+    curriculum_start: float = Field(default=0.9, gt=0, le=1, description="share of the rows in the first stage")
     curriculum_share: float = Field(default=0.25, gt=0, le=1, description="share of the run until all rows are in")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
