@@ -65,7 +65,20 @@ def _bar(name: str, kind: str, found: dict[str, list[NDArray[np.float64]]]) -> B
 
 
 def interval(differences: list[NDArray[np.float64]]) -> tuple[float, float, float]:
-    """Mean of paired differences of rows over seeds, and its 95 % interval over rows."""
-    rows = np.mean(differences, axis=0)
-    half = _Z * float(rows.std(ddof=1)) / np.sqrt(len(rows))
-    return float(rows.mean()), float(rows.mean() - half), float(rows.mean() + half)
+    """Mean of paired differences over seeds and rows, and its 95 % interval for other seeds and other rows.
+
+    Seeds and rows are crossed: the variance of the mean is that of the seeds' means plus that of the rows' means, less
+    what both hold of the rest (two-way random effects without replication). One seed tells nothing of others.
+    """
+    each = np.array(differences)
+    seeds, rows = each.shape
+    mean = float(each.mean())
+    by_seed, by_row = each.mean(1, keepdims=True), each.mean(0, keepdims=True)
+    of_rows = float(by_row.var(ddof=1)) / rows
+    variance = of_rows
+    if seeds > 1:
+        of_seeds = float(by_seed.var(ddof=1)) / seeds
+        rest = float(((each - by_seed - by_row + mean) ** 2).sum()) / ((seeds - 1) * (rows - 1)) / (seeds * rows)
+        variance = max(of_rows + of_seeds - rest, of_rows, of_seeds)
+    half = _Z * variance**0.5
+    return mean, mean - half, mean + half
