@@ -78,9 +78,9 @@ class FitSettings(RowWeights):
     curriculum: Literal["", "easy", "random"] = Field(
         default="", description="easy rows first, or random ones at the same pace; empty: all rows from the start"
     )
-    curriculum_stages: int = Field(default=2, ge=1, description="how often more rows come in")
+    curriculum_stages: int = Field(default=1, ge=1, description="how often more rows come in")
     curriculum_start: float = Field(default=0.9, gt=0, le=1, description="share of the rows in the first stage")
-    curriculum_share: float = Field(default=0.25, gt=0, le=1, description="share of the run until all rows are in")
+    curriculum_share: float = Field(default=0.15, gt=0, le=1, description="share of the run until all rows are in")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Field(default="auto", description="auto is the faster one of those that the device has")
     device: Device = Field(default="auto", description="auto is a GPU where there is one")
