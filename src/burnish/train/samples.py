@@ -18,7 +18,6 @@ from burnish.data.order import mix_seed, num_batches
 from burnish.data.prefetch import ahead
 from burnish.data.split import Batch, Split
 from burnish.model.variant import predict
-from burnish.train.curriculum import draw, easy_first, pace
 from burnish.train.losses import RowLoss
 from burnish.train.settings import FitSettings
 from burnish.train.weighting import Weighting
@@ -74,21 +73,22 @@ class Samples:
             self.weighting.load(before)
 
     def _order(self, split: Split, settings: FitSettings, seed: int, epoch: int) -> list[NDArray[np.integer]]:
-        """Row numbers of each batch.
+        """Row numbers of each batch; rows that are allowed come again until the epoch has its number of batches.
 
         Without a curriculum an epoch goes on where the one before ended, so all rows come equally often.
         """
         ranks, kept = self._ranks(settings, split, seed), self._kept()
         ranks = ranks if kept is None else ranks[kept[ranks]]
-        wanted, each = split.num_batches(settings.batch_size), num_batches(len(ranks), settings.batch_size)
-        if settings.curriculum:
-            drawn = ranks[draw(pace(settings, len(ranks), epoch), len(split), mix_seed(seed, -4, epoch))]
-            return _in_batches(drawn, split, settings.batch_size, seed, epoch)
-        first, skip = divmod(epoch * wanted, each)
+        allowed = ranks[: _allowed(settings, len(ranks), epoch)] if settings.curriculum else ranks
+        lengths = None if split.lengths is None else split.lengths[allowed]
+        wanted, each = split.num_batches(settings.batch_size), num_batches(len(allowed), settings.batch_size)
+        first, skip = (epoch, 0) if settings.curriculum else divmod(epoch * wanted, each)
         batches: list[NDArray[np.integer]] = []
+        again = first
         while len(batches) < skip + wanted:
-            batches += _in_batches(ranks, split, settings.batch_size, seed, first)
-            first += 1
+            order = order_of(len(allowed), settings.batch_size, seed=seed, epoch=again, lengths=lengths)
+            batches += [allowed[rows] for rows in order]
+            again = mix_seed(seed, epoch, len(batches)) if settings.curriculum else again + 1
         return batches[skip : skip + wanted]
 
     def _kept(self) -> NDArray[np.bool_] | None:
@@ -105,15 +105,30 @@ class Samples:
             return np.random.default_rng(mix_seed(seed, -3, 0)).permutation(count)
         if self.difficulty is None or len(self.difficulty) != count:
             raise RecipeError("a curriculum needs the difficulty of every row", where="curriculum", help="measure it")
-        return easy_first(self.difficulty, split.targets)
+        return _easy_first(self.difficulty, split.targets)
 
 
-def _in_batches(
-    rows: NDArray[np.integer], split: Split, batch_size: int, seed: int, epoch: int
-) -> list[NDArray[np.integer]]:
-    """These rows in the random order of an epoch."""
-    lengths = None if split.lengths is None else split.lengths[rows]
-    return [rows[part] for part in order_of(len(rows), batch_size, seed=seed, epoch=epoch, lengths=lengths)]
+def _allowed(settings: FitSettings, count: int, epoch: int) -> int:
+    """How many rows take part in an epoch: stages over the first part of the run, then all."""
+    stage = int(epoch / settings.epochs / settings.curriculum_share * settings.curriculum_stages)
+    step = (1 - settings.curriculum_start) / settings.curriculum_stages
+    share = min(1.0, settings.curriculum_start + stage * step)
+    return max(min(count, 2), round(share * count))
+
+
+def _easy_first(difficulty: Floats, targets: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Row numbers, easiest first; by their place within their class where targets are class numbers.
+
+    So every class has the share of the rows that it has in all of them, however hard it is.
+    """
+    order = np.argsort(difficulty, kind="stable")
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        return order
+    place = np.empty(len(order))
+    for label in np.unique(targets):
+        own = order[targets[order] == label]
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.argsort(place, kind="stable")
 
 
 def measure_difficulty(module: nn.Module, split: Split, loss: RowLoss, batch_size: int = 256) -> Floats:
