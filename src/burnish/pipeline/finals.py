@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from burnish.core.errors import BurnishError, Unsupported
+from burnish.core.errors import Unsupported
 from burnish.core.evidence import Point
 from burnish.core.machine import fingerprint
-from burnish.data.split import Split
-from burnish.measure.predictor import Predictor
 from burnish.measure.profiles import samples_per_second
-from burnish.measure.quality import paired, predict_module, predictions, quality
+from burnish.measure.quality import paired, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
+from burnish.pipeline.answers import Answers
 from burnish.pipeline.finalist import Finalist, build_finalists
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
-
-Array = NDArray[np.generic]
 
 _BATCHES = (1, 8, 32)
 _DISTURBED = 0.2  # cores
@@ -37,15 +31,11 @@ class Finals:
     survivors: Sequence[tuple[int, str, Variant]]
     machine: str
     failed: dict[str, str] = field(default_factory=dict, init=False)
-    _exact: dict[int, Array] = field(default_factory=dict)
 
     def run(self) -> tuple[list[Finalist], list[Point]]:
         """All finalists with their points; the base on the reference backend comes first."""
         finalists, self.failed = build_finalists(self.bench, self.survivors)
-        with self._predictor() as predictor, self.bench.progress.task("checking candidates", len(finalists)) as task:
-            for finalist in finalists:
-                self._check(finalist, predictor)
-                task.advance(note=finalist.label)
+        Answers(bench=self.bench, tolerance=self.compile.tolerance).collect(finalists)
         finalists = self._running(finalists)
         share = self.compile.seconds / len(self.bench.served)
         for served in self.bench.served:
@@ -61,23 +51,17 @@ class Finals:
         return finalists, [self._point(finalist, finalists[0].built) for finalist in finalists]
 
     def score_test(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
-        """Read the test rows, once, and add their metric and its paired difference to the base."""
-        workload = self.bench.workload
+        """Look at the answers to the test rows, once: their metric, and its paired difference to the base."""
+        metric, targets = self.bench.workload.metric, self.bench.workload.test.targets
+        base = next((finalist.on_test for finalist in finalists if finalist.on_test is not None), None)
         scored = []
-        base: Array | None = None
-        with self._predictor() as predictor, self.bench.progress.task("reading the test rows", len(finalists)) as task:
-            for finalist, point in zip(finalists, points, strict=True):
-                found = self._predict(finalist, workload.test, predictor) if finalist.exact else None
-                if base is None:
-                    base = found
-                task.advance(note=finalist.label)
-                if found is None or base is None:
-                    scored.append(point)
-                    continue
-                finalist.on_test = found
-                test = quality(workload.metric, found, workload.test.targets, self.machine)
-                delta = paired(workload.metric, found, base, workload.test.targets, self.machine)
-                scored.append(point.model_copy(update={"test": test, "test_delta": delta}))
+        for finalist, point in zip(finalists, points, strict=True):
+            found = finalist.on_test
+            if found is not None and base is not None:
+                test = quality(metric, found, targets, self.machine)
+                delta = paired(metric, found, base, targets, self.machine)
+                point = point.model_copy(update={"test": test, "test_delta": delta})
+            scored.append(point)
         return scored
 
     def throughput(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
@@ -119,33 +103,6 @@ class Finals:
                 help="`burnish doctor` shows what is installed",
             )
         return running
-
-    def _check(self, finalist: Finalist, predictor: Predictor) -> None:
-        workload = self.bench.workload
-        if finalist.stage not in self._exact:
-            self._exact[finalist.stage] = predict_module(finalist.variant.module, workload.validation)
-        wanted = self._exact[finalist.stage]
-        try:
-            found = self._predict(finalist, workload.validation, predictor)
-        except BurnishError as error:
-            finalist.exact, finalist.reason = False, "; ".join(part for part in (error.what, error.why) if part)
-            return
-        finalist.on_validation = found
-        exact, got = (workload.metric.compute(p, workload.validation.targets) for p in (wanted, found))
-        metric = workload.metric
-        tolerance = self.compile.tolerance * (1.0 if metric.points else abs(exact))
-        if not np.isfinite(found).all():
-            finalist.exact, finalist.reason = False, "its outputs are not all finite"
-        elif abs(exact - got) > tolerance:
-            change = f"{workload.metric.name} {exact:.4f} becomes {got:.4f}"
-            finalist.exact, finalist.reason = False, f"not exact enough: {change} (tolerance {tolerance:g})"
-
-    def _predictor(self) -> Predictor:
-        return Predictor(self.bench.threads, self.bench.folder)
-
-    def _predict(self, finalist: Finalist, split: Split, predictor: Predictor) -> Array:
-        with predictor.opened(self.bench.candidate(finalist.built, finalist.label)) as run:
-            return predictions(run, split)
 
     def _point(self, finalist: Finalist, base: Built) -> Point:
         workload = self.bench.workload

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 from _lib.choosing.curriculum import interval
+from _lib.choosing.shift import by_chance
 
 
 def drawn(rng: np.random.Generator, seeds: int, rows: int, of_seed: float, of_row: float) -> list[np.ndarray]:
@@ -23,3 +24,8 @@ def test_without_a_difference_of_seeds_it_is_the_one_over_rows():
     one, three = interval([rows]), interval([rows] * 3)
     assert np.allclose(one, three)
     assert np.isclose(one[2] - one[1], 2 * 1.96 * rows.std(ddof=1) / 20)
+
+
+def test_as_many_misses_as_happen_by_chance():
+    assert [by_chance(draws) for draws in (1, 2, 3, 18, 60)] == [0, 1, 1, 3, 6]
+    assert by_chance(18, rate=0.0) == 0
