@@ -27,5 +27,5 @@ def test_without_a_difference_of_seeds_it_is_the_one_over_rows():
 
 
 def test_as_many_misses_as_happen_by_chance():
-    assert [by_chance(draws) for draws in (1, 2, 3, 18, 60)] == [0, 1, 1, 3, 6]
+    assert [by_chance(draws) for draws in (1, 3, 18, 60)] == [0, 0, 1, 2]
     assert by_chance(18, rate=0.0) == 0

@@ -60,7 +60,7 @@ def shift_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[str, o
             least=False,
         ),
         Bar(
-            name="no shift: draws where the 95 % interval does not cover 0.5",
+            name="no shift: draws where the 99 % interval does not cover 0.5",
             value=float(len(missed)),
             unit=f"of {len(quiet)}",
             bar=float(by_chance(len(quiet))),
@@ -71,7 +71,7 @@ def shift_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[str, o
     return bars, {"auc": areas, "without": [[q.low, q.high] for q in quiet]}
 
 
-def by_chance(draws: int, rate: float = 0.05) -> int:
+def by_chance(draws: int, rate: float = 0.01) -> int:
     """As many misses as happen by chance: 95 % of the time it is no more, where each draw misses at this rate."""
     chances = np.cumsum([math.comb(draws, k) * rate**k * (1 - rate) ** (draws - k) for k in range(draws + 1)])
     return int(np.argmax(chances >= 0.95))
