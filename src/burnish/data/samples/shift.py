@@ -1,10 +1,10 @@
 """Adversarial validation: can a classifier tell training rows from test rows, and by which columns?
 
 Out-of-fold probabilities of "is a test row" give an AUC with a 99 % interval: the mean of the folds' areas, which has
-no bias where there is no shift, and DeLong's variance, widened for classifiers that learned from the same rows (Nadeau
-and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003). While the interval reaches down to 0.5 there is no finding and
-no weight. Else p / (1 - p) is the density ratio of test to training rows (Bickel et al. 2009), the weight that makes
-training rows stand for the test rows.
+no bias where there is no shift, and DeLong's variance, widened since the folds' classifiers learned from the same rows
+(Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003). While the interval reaches
+down to 0.5 there is no finding and no weight. Else p / (1 - p) is the density ratio of test to training rows (Bickel
+et al. 2009), the weight that makes training rows stand for the test rows.
 """
 
 from __future__ import annotations
