@@ -13,6 +13,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ Request = dict[str, NDArray[np.generic]]
 
 _REWARM = 2
 _PROBES = 8
+_OPENED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,8 @@ def compare(
         workers = [
             stack.enter_context(WorkerProcess(item.label, item.threads, program=item.program)) for item in candidates
         ]
-        for worker, item in zip(workers, candidates, strict=True):
-            worker.ask("load", **item.how_to_load(), requests=path)
+        with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
+            list(pool.map(lambda worker, item: _open(worker, item, path), workers, candidates))
         guesses = [_warm(worker, len(requests), warmup) for worker in workers]
         plan = plan_turns(
             guesses, num_requests=len(requests), rounds=rounds, calls=calls, budget_s=budget_s, pause_s=pause_s
@@ -117,6 +119,12 @@ def compare(
         ).model_copy(update={"other_cores": other_cores})
         for i, item in enumerate(candidates)
     ]
+
+
+def _open(worker: WorkerProcess, item: Candidate, requests: Path) -> None:
+    """Load the program and let it answer once, for which some compile."""
+    worker.ask("load", **item.how_to_load(), requests=requests)
+    worker.ask("run", first=0, count=1, repeat=1, warmup=0)
 
 
 def _warm(worker: WorkerProcess, num_requests: int, warmup: int) -> float:
