@@ -50,7 +50,7 @@ def trained(**settings):
 @pytest.mark.parametrize("teacher", [True, False])
 def test_a_recovery_follows_a_curriculum(teacher):
     plain, easy = trained(teacher=teacher), trained(teacher=teacher, curriculum="easy")
-    assert easy[1] > 0.6
+    assert easy[1] > 0.4  # by chance 0.2
     assert any(not torch.equal(a, b) for a, b in zip(plain[0].parameters(), easy[0].parameters(), strict=True))
 
 
