@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from _lib.bars import Bar
 from burnish.core.errors import MissingData
@@ -73,8 +72,7 @@ def shift_bars(seeds: range, progress: Progress) -> tuple[list[Bar], dict[str, o
 
 def by_chance(draws: int, rate: float = 0.01) -> int:
     """As many misses as happen by chance: 95 % of the time it is no more, where each draw misses at this rate."""
-    chances = np.cumsum([math.comb(draws, k) * rate**k * (1 - rate) ** (draws - k) for k in range(draws + 1)])
-    return int(np.argmax(chances >= 0.95))
+    return int(binom.ppf(0.95, draws, rate))
 
 
 def _look(columns: dict[str, NDArray[np.generic]], rng: np.random.Generator, planted: tuple[str, ...]) -> Shift:
