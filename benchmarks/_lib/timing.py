@@ -102,9 +102,8 @@ def _compare(
     ]
     return latency.compare(
         rows,
-        requests(bench.workload, served),
-        served_label=served.label,
+        {served.label: requests(bench.workload, served)},
         rounds=rounds,
         budget_s=budget_s,
         progress=bench.progress,
-    )
+    )[served.label]

@@ -21,9 +21,11 @@ def test_groups_tell_what_one_comparison_would(times, size):
     def compare(items):
         slow = 1.0 + len(groups) % 2
         groups.append(list(items))
-        return [profile(str(item), slow * times[item]) for item in items]
+        made = {"a": [profile(str(item), slow * times[item]) for item in items]}
+        return made | {"b": [profile(str(item), 10.0 * slow * times[item]) for item in items]}
 
-    found = compare_groups(range(len(times)), size, compare)
+    found, bigger = compare_groups(range(len(times)), size, compare).values()
+    assert [profile.p50.value for profile, _ in bigger] == pytest.approx([10 * ms for ms in times])
     assert [profile.label for profile, _ in found] == [str(item) for item in range(len(times))]
     assert [profile.p50.value for profile, _ in found] == pytest.approx(times)
     assert [profile.rounds_ms[0] for profile, _ in found] == pytest.approx(times)

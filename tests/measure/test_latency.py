@@ -11,11 +11,12 @@ from tests.measure.sample import candidate, requests
 
 class Counter:
     def __init__(self):
-        self.notes = []
+        self.notes, self.labels = [], []
 
     @contextlib.contextmanager
     def task(self, label, total):
         self.label, self.total = label, total
+        self.labels.append(label)
         yield self
 
     def advance(self, steps=1, note=""):
@@ -35,9 +36,8 @@ def profile(rounds, label="a"):
 def test_compare_in_interleaved_rounds():
     counter = Counter()
     pair = [candidate("slow", 20.0), candidate("fast", 1.0)]
-    slow, fast = compare(
-        pair, requests(), served_label="batch 1", rounds=3, calls=4, warmup=1, pause_s=0.0, progress=counter
-    )
+    shapes = {"batch 1": requests()}
+    (slow, fast) = compare(pair, shapes, rounds=3, calls=4, warmup=1, pause_s=0.0, progress=counter)["batch 1"]
     assert counter.notes == ["slow", "fast", "fast", "slow", "slow", "fast"]
     assert (counter.label, counter.total) == ("measuring batch 1", 6)
     assert (slow.label, fast.label) == ("slow", "fast")
@@ -54,10 +54,23 @@ def test_compare_in_interleaved_rounds():
 
 def test_errors_of_a_candidate_come_through():
     with pytest.raises(UnknownName, match="typo") as caught:
-        compare([candidate("bad", 1.0, backend="typo")], requests(), served_label="s")
+        compare([candidate("bad", 1.0, backend="typo")], {"s": requests()})
     assert caught.value.where == "bad"
-    with pytest.raises(BurnishError, match="nothing to measure"):
-        compare([], requests(), served_label="s")
+    one = [candidate("a", 1.0)]
+    for candidates, shapes in (([], {"s": requests()}), (one, {}), (one, {"s": []})):
+        with pytest.raises(BurnishError, match="nothing to measure"):
+            compare(candidates, shapes)
+
+
+def test_a_candidate_is_opened_once_for_all_shapes_the_smallest_first():
+    counter = Counter()
+    shapes = {"batch 9": requests(batch=9), "batch 1": requests(batch=1)}
+    by_batch = candidate("one", 0.0, options={"ms": {"1": 1.0, "9": 20.0}})
+    found = compare([by_batch], shapes, rounds=3, calls=2, warmup=0, pause_s=0.0, progress=counter)
+    assert list(found) == ["batch 9", "batch 1"]
+    assert counter.labels == ["measuring batch 1", "measuring batch 9"]
+    assert found["batch 9"][0].served == "batch 9"
+    assert found["batch 9"][0].p50.value >= 20 > found["batch 1"][0].p50.value
 
 
 def test_ratio_is_paired_by_round():

@@ -9,21 +9,25 @@ from tests.measure.sample import SIGNATURE, requests
 
 
 def body(tmp_path, **changes):
-    path = tmp_path / "requests.npz"
-    write_requests(path, requests())
     return {
         "backend": "null",
         "folder": tmp_path,
         "options": {},
         "signature": SIGNATURE.to_json(),
         "threads": 1,
-        "requests": path,
     } | changes
+
+
+def take(worker, tmp_path):
+    path = tmp_path / "requests.npz"
+    write_requests(path, requests())
+    worker.ask("take", requests=path)
 
 
 def test_answers_and_raises_what_the_worker_says(tmp_path):
     with WorkerProcess("one", threads=1) as worker:
-        assert worker.ask("load", **body(tmp_path)) == {"num_requests": 4}
+        assert worker.ask("load", **body(tmp_path)) == {}
+        take(worker, tmp_path)
         with pytest.raises(UnknownName, match="did you mean") as caught:
             worker.ask("load", **body(tmp_path, backend="nul"))
         assert caught.value.where == "one"
@@ -42,6 +46,7 @@ def test_silence_ends(tmp_path):
     options = {"ms": {"1": 60_000.0}}
     with WorkerProcess("slow", threads=1) as worker:
         worker.ask("load", **body(tmp_path, options=options))
+        take(worker, tmp_path)
         worker._timeout_s = 0.2
         with pytest.raises(BurnishError, match=r"no answer within 0.2 s"):
             worker.ask("run", first=0, count=1, repeat=1, warmup=0)

@@ -52,13 +52,16 @@ def fake_times(monkeypatch: pytest.MonkeyPatch, ms: Callable[[Built], float] = b
     def time(
         self: Workbench,
         built: Sequence[Built],
-        served: Served,
+        shapes: Sequence[Served],
         *,
         labels: Sequence[str] = (),
         **named: Any,
-    ) -> list[LatencyProfile]:
+    ) -> dict[str, list[LatencyProfile]]:
         names = labels or [item.label for item in built]
-        return [profile(n, ms(item), served.label) for n, item in zip(names, built, strict=True)]
+        return {
+            served.label: [profile(n, ms(item), served.label) for n, item in zip(names, built, strict=True)]
+            for served in shapes
+        }
 
     monkeypatch.setattr(Workbench, "time", time)
 

@@ -77,10 +77,11 @@ def test_one_backend_that_can_is_enough(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_latency_below_what_an_empty_model_costs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
 
-    def compare(candidates, requests, **named):
+    def compare(candidates, shapes, **named):
         seen.append([item.label for item in candidates])
+        ((label, requests),) = shapes.items()
         assert requests[0]["x"].shape == (2, 432)
-        return [profile(item.label, ms, named["served_label"]) for item, ms in zip(candidates, (0.5, 0.2), strict=True)]
+        return {label: [profile(item.label, ms, label) for item, ms in zip(candidates, (0.5, 0.2), strict=True)]}
 
     monkeypatch.setattr(preflight, "compare", compare)
     bench_ = bench(tmp_path, "openvino", "eager")

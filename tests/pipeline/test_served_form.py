@@ -59,10 +59,10 @@ def form(
         timed.append([variant.precision for variant in variants])
         return [1.0] * len(variants)
 
-    def against_first(built: Sequence[Any], *rest: Any, **named: Any) -> list[Any]:
+    def against_first(built: Sequence[Any], *rest: Any, **named: Any) -> dict[str, list[Any]]:
         assert [item.precision for item in built] == ["fp32", "int8"]
         ratios = [Ratio(baseline="as it is", value=value, low=value, high=value) for value in (1.0, speed)]
-        return [(profile("", 1.0), ratio) for ratio in ratios]
+        return {"batch 1": [(profile("", 1.0), ratio) for ratio in ratios]}
 
     monkeypatch.setattr(bench, "cost", cost)
     monkeypatch.setattr(bench, "on_target", lambda variant: [variant])

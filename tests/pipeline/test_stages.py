@@ -55,11 +55,12 @@ class Training(Nudge):
 def times(monkeypatch: pytest.MonkeyPatch, before: Sequence[float], after: Sequence[float]) -> None:
     """Rounds of the model before the pass, and of the one after it."""
 
-    def time(self: Workbench, built: Sequence[Built], *args: Any, **named: Any) -> list[LatencyProfile]:
+    def time(self: Workbench, built: Sequence[Built], *args: Any, **named: Any) -> dict[str, list[LatencyProfile]]:
         half = len(built) // 2
         rows = [before] * half + [after] * half
         made = [profile("x", sorted(row)[len(row) // 2]) for row in rows]
-        return [p.model_copy(update={"rounds_ms": tuple(row)}) for p, row in zip(made, rows, strict=True)]
+        timed = [p.model_copy(update={"rounds_ms": tuple(row)}) for p, row in zip(made, rows, strict=True)]
+        return {"batch 1": timed}
 
     monkeypatch.setattr(Workbench, "time", time)
 

@@ -30,11 +30,12 @@ def test_costs_of_several_groups_are_relative_to_the_whole_model(
     )  # fmt: skip
     groups: list[list[int]] = []
 
-    def time(built: Sequence[Any], served: Served, *, labels: Sequence[str], **named: Any) -> list[Any]:
+    def time(built: Sequence[Any], shapes: Sequence[Served], *, labels: Sequence[str], **named: Any) -> Any:
         slow = 1.0 + len(groups) % 2
         groups.append([item.number for item in built])
         assert len(set(labels)) == len(built)
-        return [profile(label, slow * (10 - item.number)) for label, item in zip(labels, built, strict=True)]
+        made = [profile(label, slow * (10 - item.number)) for label, item in zip(labels, built, strict=True)]
+        return {served.label: made for served in shapes}
 
     def build(number: int, *rest: Any) -> Any:
         return SimpleNamespace(number=number, size_bytes=10, backend=None, options={})

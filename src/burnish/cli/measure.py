@@ -28,11 +28,10 @@ def measure(paths: Sequence[Path], *, threads: int | None, seconds: float) -> No
     with RichProgress() as progress:
         profiles = compare(
             candidates,
-            [example_inputs(paths[0])],
-            served_label=served.label,
+            {served.label: [example_inputs(paths[0])]},
             budget_s=seconds,
             progress=progress,
-        )
+        )[served.label]
     ratios = [ratio(profile, profiles[0]) for profile in profiles]
     rows = [(p.label, str(p.p50), str(p.p95), str(p.p99), str(r)) for p, r in zip(profiles, ratios, strict=True)]
     columns = ("artifact", "p50", "p95", "p99", "speed")

@@ -66,6 +66,11 @@ class Budget(Noun):
         """The first limit on latency, if there is one."""
         return next((limit for limit in self.limits if limit.percentile), None)
 
+    @property
+    def limits_bytes(self) -> bool:
+        """Whether a slower candidate may be wanted because it is smaller."""
+        return any(limit.name in ("size", "smaller", "memory") for limit in self.limits)
+
     def judge(
         self, point: Point, base: Point, metric: str, split: Literal["validation", "test"]
     ) -> dict[str, bool | None]:

@@ -5,7 +5,7 @@ They are measured in groups, and the first program is in every group: what the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from burnish.core.measurement import LatencyProfile, Measurement, Ratio
@@ -15,21 +15,22 @@ Item = TypeVar("Item")
 
 
 def compare_groups(
-    items: Sequence[Item], size: int, compare: Callable[[Sequence[Item]], Sequence[LatencyProfile]]
-) -> list[tuple[LatencyProfile, Ratio]]:
-    """The profile of every item, and how many times as fast as the first item it was in its own group.
+    items: Sequence[Item],
+    size: int,
+    compare: Callable[[Sequence[Item]], Mapping[str, Sequence[LatencyProfile]]],
+) -> dict[str, list[tuple[LatencyProfile, Ratio]]]:
+    """By shape: the profile of every item, and how many times as fast as the first item it was in its own group.
 
-    `compare` measures up to `size` (at least 2) items side by side. The machine may have been slower for one group
-    than for another: the times of later groups are given as they would be if the first item had taken as long as
-    in the first group.
+    `compare` measures up to `size` (at least 2) items side by side, at every shape. The machine may have been slower
+    for one group than for another: the times of later groups are given as they would be if the first item had taken
+    as long as in the first group.
     """
-    found: list[tuple[LatencyProfile, Ratio]] = []
+    found: dict[str, list[tuple[LatencyProfile, Ratio]]] = {}
     for start in range(1, max(2, len(items)), size - 1):
-        profiles = compare([items[0], *items[start : start + size - 1]])
-        if not found:
-            found.append((profiles[0], ratio(profiles[0], profiles[0])))
-        change = found[0][0].p50.value / profiles[0].p50.value if start > 1 else 1.0
-        found += [(_scaled(profile, change), ratio(profile, profiles[0])) for profile in profiles[1:]]
+        for shape, (first, *others) in compare([items[0], *items[start : start + size - 1]]).items():
+            rows = found.setdefault(shape, [(first, ratio(first, first))])
+            change = rows[0][0].p50.value / first.p50.value if start > 1 else 1.0
+            rows += [(_scaled(profile, change), ratio(profile, first)) for profile in others]
     return found
 
 

@@ -4,7 +4,8 @@ A machine's speed drifts: neighbours, clocks, heat. So candidates are not measur
 other but in rounds; in each round every candidate answers the same requests, and the order rotates.
 Two candidates are compared by the ratio of their times within a round, whose spread says what the
 drift did. Between two turns there is a pause, until threads that spin for work have gone to sleep,
-and each turn starts with calls that are not timed.
+and each turn starts with calls that are not timed. A candidate is opened once for all shapes, as a
+service opens it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,67 +66,99 @@ class Candidate:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pace:
+    """How one shape is measured; `budget_s` bounds its rounds."""
+
+    rounds: int
+    calls: int | None
+    warmup: int
+    budget_s: float
+    pause_s: float
+
+
 def compare(
     candidates: Sequence[Candidate],
-    requests: Sequence[Request],
+    shapes: Mapping[str, Sequence[Request]],
     *,
-    served_label: str,
     rounds: int = 10,
     calls: int | None = None,
     warmup: int = 5,
     budget_s: float = 60.0,
     pause_s: float = 0.05,
     progress: Progress | None = None,
-) -> list[LatencyProfile]:
-    """Time all candidates on the same requests; one profile each, in the given order.
+) -> dict[str, list[LatencyProfile]]:
+    """Time all candidates on the requests of every shape: its label -> one profile each, in the given order.
 
-    A request is one call, a batch of inputs by name. Before the rounds each candidate answers
-    every request once and then `warmup` more. `calls` fixes the timed calls of a turn; left out,
-    a turn lasts about 0.15 to 0.5 s. `budget_s` bounds the rounds all together: turns become
-    shorter, then rounds fewer (never below 3). Raises what a candidate raises on loading or calling.
+    A request is one call, a batch of inputs by name. Before the rounds of a shape each candidate answers every
+    request once and then `warmup` more. `calls` fixes the timed calls of a turn; left out, a turn lasts about
+    0.15 to 0.5 s. `budget_s` bounds all rounds, an equal share for each shape: turns become shorter, then rounds
+    fewer (never below 3). The shape with the fewest bytes goes first: its peak memory would else hold what a larger
+    one left behind. Raises what a candidate raises on loading or calling.
     """
-    if not candidates or not requests:
+    if not candidates or not shapes or not all(shapes.values()):
         raise BurnishError("nothing to measure", why="no candidates or no requests were given")
     progress = progress or Silent()
+    pace = _Pace(rounds=rounds, calls=calls, warmup=warmup, budget_s=budget_s / len(shapes), pause_s=pause_s)
+    found: dict[str, list[LatencyProfile]] = {}
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        path = scratch / "requests.npz"
-        write_requests(path, list(requests))
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "requests.npz"
         workers = [
             stack.enter_context(WorkerProcess(item.label, item.threads, program=item.program)) for item in candidates
         ]
-        with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
-            list(pool.map(lambda worker, item: _open(worker, item, path), workers, candidates))
-        guesses = [_warm(worker, len(requests), warmup) for worker in workers]
-        plan = plan_turns(
-            guesses, num_requests=len(requests), rounds=rounds, calls=calls, budget_s=budget_s, pause_s=pause_s
-        )
-        others = OtherLoad()
-        times, memory = _run_rounds(workers, plan, pause_s, served_label, progress)
-        other_cores = round(others.cores(), 2)
+        pool = stack.enter_context(ThreadPoolExecutor(_OPENED_AT_ONCE))
+        list(pool.map(lambda worker, item: worker.ask("load", **item.how_to_load()), workers, candidates))
+        for label in sorted(shapes, key=lambda label: _bytes(shapes[label])):
+            write_requests(path, list(shapes[label]))
+            list(pool.map(partial(_begin, path), workers))
+            found[label] = _measure(workers, label, len(shapes[label]), pace, progress)
+    return {label: found[label] for label in shapes}
+
+
+def _bytes(requests: Sequence[Request]) -> int:
+    return max(sum(array.nbytes for array in request.values()) for request in requests)
+
+
+def _begin(requests: Path, worker: WorkerProcess) -> None:
+    """Hand over the requests of a shape, and let it answer once, for which some compile."""
+    worker.ask("take", requests=requests)
+    worker.ask("run", first=0, count=1, repeat=1, warmup=0)
+
+
+def _measure(
+    workers: Sequence[WorkerProcess], served: str, num_requests: int, pace: _Pace, progress: Progress
+) -> list[LatencyProfile]:
+    """The profiles at the shape whose requests all workers have."""
+    guesses = [_warm(worker, num_requests, pace.warmup) for worker in workers]
+    plan = plan_turns(
+        guesses,
+        num_requests=num_requests,
+        rounds=pace.rounds,
+        calls=pace.calls,
+        budget_s=pace.budget_s,
+        pause_s=pace.pause_s,
+    )
+    others = OtherLoad()
+    times, memory = _run_rounds(workers, plan, pace.pause_s, served, progress)
+    other_cores = round(others.cores(), 2)
     protocol = (
-        f"{plan.rounds} interleaved rounds of {{calls}} calls over {len(requests)} requests, own process each, "
-        f"rotating order, {pause_s * 1000:g} ms pause; value over all calls, low and high are quartiles over rounds"
+        f"{plan.rounds} interleaved rounds of {{calls}} calls over {num_requests} requests, own process each, "
+        f"rotating order, {pace.pause_s * 1000:g} ms pause; value over all calls, "
+        "low and high are quartiles over rounds"
     )
     machine = fingerprint().label
     return [
         profile_of(
             times[i],
-            label=item.label,
-            served=served_label,
+            label=worker.label,
+            served=served,
             memory=memory[i],
-            warmup=len(requests) + warmup,
+            warmup=num_requests + pace.warmup,
             protocol=protocol,
             machine=machine,
         ).model_copy(update={"other_cores": other_cores})
-        for i, item in enumerate(candidates)
+        for i, worker in enumerate(workers)
     ]
-
-
-def _open(worker: WorkerProcess, item: Candidate, requests: Path) -> None:
-    """Load the program and let it answer once, for which some compile."""
-    worker.ask("load", **item.how_to_load(), requests=requests)
-    worker.ask("run", first=0, count=1, repeat=1, warmup=0)
 
 
 def _warm(worker: WorkerProcess, num_requests: int, warmup: int) -> float:

@@ -3,15 +3,16 @@
 Started as `python -m burnish.measure.worker`. It reads one JSON object a line and answers each
 with one line:
 
-    {"load": {"backend", "folder", "options", "signature", "threads", "requests"}}
-        -> {"ok": {"num_requests": 64}}
+    {"load": {"backend", "folder", "options", "signature", "threads"}} -> {"ok": {}}
+    {"take": {"requests"}} -> {"ok": {}}
     {"run": {"first": 0, "count": 64, "repeat": 2, "warmup": 3}}
         -> {"ok": {"ms": [...], "peak_memory_bytes": ...}}
     {"predict": {"inputs", "outputs"}} -> {"ok": {}}
     {"unload": {}} -> {"ok": {}}
     {"close": {}} -> {"ok": {}}, then the process ends
 
-`requests` is an .npz file whose arrays are named `<number>/<input>`. A run times `count` requests
+`requests` is an .npz file whose arrays are named `<number>/<input>`; to take one starts the count of the peak
+memory anew, where the system can. A run times `count` requests
 from `first` on, round and round, `repeat` times; `warmup` calls before that are not timed. `predict`
 answers the one request in the file `inputs` into the file `outputs`. An
 error is answered as `{"error": {"kind", "what", "where", "why", "help"}}`. What libraries print
@@ -20,6 +21,7 @@ goes to stderr, so that the answers stay clean.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -47,6 +49,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._executable: Executable | None = None
+        self._signature: Signature | None = None
         self._requests: list[Request] = []
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +67,8 @@ class Worker:
         match message:
             case {"load": body}:
                 return self.load(**body)
+            case {"take": body}:
+                return self.take(**body)
             case {"run": body}:
                 return self.run(**body)
             case {"predict": body}:
@@ -72,16 +77,21 @@ class Worker:
                 return self.close()
         raise BurnishError("unknown message", where=", ".join(message))
 
-    def load(
-        self, backend: str, folder: str, options: dict[str, Any], signature: str, threads: int, requests: str = ""
-    ) -> dict[str, Any]:
-        """Open the executable and read the requests, which must fit the signature."""
+    def load(self, backend: str, folder: str, options: dict[str, Any], signature: str, threads: int) -> dict[str, Any]:
+        """Open the executable."""
         parsed = Signature.from_json(signature)
-        self._requests = read_requests(Path(requests)) if requests else []
+        self._executable, self._signature = self.open(backend, Path(folder), options, parsed, threads), parsed
+        return {}
+
+    def take(self, requests: str) -> dict[str, Any]:
+        """Read the requests of the next runs, which must fit the signature."""
+        if self._signature is None:
+            raise BurnishError("nothing is loaded")
+        self._requests = read_requests(Path(requests))
         for request in self._requests:
-            check_inputs(request, parsed)
-        self._executable = self.open(backend, Path(folder), options, parsed, threads)
-        return {"num_requests": len(self._requests)}
+            check_inputs(request, self._signature)
+        forget_peak_memory()
+        return {}
 
     def open(
         self, backend: str, folder: Path, options: dict[str, Any], signature: Signature, threads: int
@@ -153,6 +163,12 @@ def peak_memory_bytes() -> int:
                 return int(line.split()[1]) * 1024
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def forget_peak_memory() -> None:
+    """Count the peak from what is resident now on. Linux only (proc(5), clear_refs); elsewhere it stays."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def serve(worker: Worker) -> None:

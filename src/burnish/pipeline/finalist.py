@@ -15,6 +15,8 @@ from burnish.pipeline.workbench import Built, Workbench
 
 Array = NDArray[np.generic]
 
+_TOO_SLOW = 3.0
+
 
 @dataclass(kw_only=True)
 class Finalist:
@@ -63,3 +65,17 @@ def build_finalists(
     if reference in chosen[0]:
         finalists.sort(key=lambda f: (f.stage, f.built.backend.name != reference))
     return finalists, failed
+
+
+def too_slow(finalists: Sequence[Finalist]) -> dict[str, str]:
+    """Label -> why, for those that need not be asked: another one of their stage is three times as fast at every shape.
+
+    The first finalist stays, what everything is compared with.
+    """
+    found = {}
+    for finalist in finalists[1:]:
+        for other in finalists:
+            times = [profile.p50.value / other.latency[shape].p50.value for shape, profile in finalist.latency.items()]
+            if other.stage == finalist.stage and min(times) > _TOO_SLOW:
+                found[finalist.label] = f"{min(times):.1f} times slower than {other.label}, or more: left out"
+    return found

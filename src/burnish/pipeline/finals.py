@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from burnish.core.budget import Budget
 from burnish.core.errors import Unsupported
 from burnish.core.evidence import Point
 from burnish.core.machine import fingerprint
@@ -13,7 +14,7 @@ from burnish.measure.quality import paired, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
 from burnish.pipeline.answers import Answers
-from burnish.pipeline.finalist import Finalist, build_finalists
+from burnish.pipeline.finalist import Finalist, build_finalists, too_slow
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
@@ -24,10 +25,14 @@ _DISTURBED = 0.2  # cores
 
 @dataclass(kw_only=True)
 class Finals:
-    """Builds, checks, times and scores the finalists. `survivors`: (stage, name, variant), base first."""
+    """Builds, times, checks and scores the finalists. `survivors`: (stage, name, variant), base first.
+
+    `failed`: candidate -> why it is not among the points.
+    """
 
     bench: Workbench
     compile: Compile
+    budget: Budget
     survivors: Sequence[tuple[int, str, Variant]]
     machine: str
     failed: dict[str, str] = field(default_factory=dict, init=False)
@@ -35,19 +40,14 @@ class Finals:
     def run(self) -> tuple[list[Finalist], list[Point]]:
         """All finalists with their points; the base on the reference backend comes first."""
         finalists, self.failed = build_finalists(self.bench, self.survivors)
+        finalists = self._timed(finalists)
+        if not self.budget.limits_bytes:
+            slow = too_slow(finalists)
+            self.failed |= slow
+            finalists = [finalist for finalist in finalists if finalist.label not in slow]
         Answers(bench=self.bench, tolerance=self.compile.tolerance).collect(finalists)
-        finalists = self._running(finalists)
-        share = self.compile.seconds / len(self.bench.served)
-        for served in self.bench.served:
-            found = self.bench.against_first(
-                [f.built for f in finalists],
-                served,
-                rounds=self.compile.rounds,
-                seconds=share,
-                labels=[f.label for f in finalists],
-            )
-            for finalist, (profile, speed) in zip(finalists, found, strict=True):
-                finalist.latency[served.label], finalist.speedup[served.label] = profile, speed
+        self.failed |= {f.label: f.reason for f in finalists if f.on_validation is None}
+        finalists = self._with_base([finalist for finalist in finalists if finalist.on_validation is not None])
         return finalists, [self._point(finalist, finalists[0].built) for finalist in finalists]
 
     def score_test(self, finalists: Sequence[Finalist], points: Sequence[Point]) -> list[Point]:
@@ -74,7 +74,8 @@ class Finals:
             if served in self.bench.served:
                 profiles = [finalists[i].latency[served.label] for i in pair]
             else:
-                profiles = self.bench.time([finalists[i].built for i in pair], served, rounds=6, seconds=6.0)
+                built = [finalists[i].built for i in pair]
+                profiles = self.bench.time(built, [served], rounds=6, seconds=6.0)[served.label]
             for i, profile in zip(pair, profiles, strict=True):
                 rates = {**result[i].throughput, str(batch): samples_per_second(profile, batch)}
                 result[i] = result[i].model_copy(update={"throughput": rates})
@@ -91,18 +92,40 @@ class Finals:
             if other > spare
         ]
 
-    def _running(self, finalists: Sequence[Finalist]) -> list[Finalist]:
-        """Those that answered every validation row; the others are dropped, with the reason."""
-        running = [finalist for finalist in finalists if finalist.on_validation is not None]
-        self.failed |= {f.label: f.reason for f in finalists if f.on_validation is None}
-        if not running or running[0].stage != self.survivors[0][0]:
+    def _timed(self, finalists: list[Finalist]) -> list[Finalist]:
+        """Those that ran, with their latencies; one that does not run is dropped, and the others are timed again."""
+        found = None
+        while found is None:
+            finalists = self._with_base(finalists)
+            try:
+                found = self.bench.against_first(
+                    [f.built for f in finalists],
+                    self.bench.served,
+                    rounds=self.compile.rounds,
+                    seconds=self.compile.seconds,
+                    labels=[f.label for f in finalists],
+                )
+            except Unsupported as error:
+                bad = next((f.label for f in finalists if f"{error.where}, ".startswith(f"{f.label}, ")), "")
+                if not bad:
+                    raise
+                self.failed[bad] = "; ".join(part for part in (error.what, error.why) if part)
+                finalists = [finalist for finalist in finalists if finalist.label != bad]
+        for shape, rows in found.items():
+            for finalist, (profile, speed) in zip(finalists, rows, strict=True):
+                finalist.latency[shape], finalist.speedup[shape] = profile, speed
+        return finalists
+
+    def _with_base(self, finalists: list[Finalist]) -> list[Finalist]:
+        """The same. Raises `Unsupported` when the model that was given is not among them."""
+        if not finalists or finalists[0].stage != self.survivors[0][0]:
             raise Unsupported(
                 "no backend here can run the model that was given",
                 where=self.bench.workload.name,
                 why="; ".join(f"{label}: {reason}" for label, reason in self.failed.items()),
                 help="`burnish doctor` shows what is installed",
             )
-        return running
+        return finalists
 
     def _point(self, finalist: Finalist, base: Built) -> Point:
         workload = self.bench.workload

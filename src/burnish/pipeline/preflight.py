@@ -128,7 +128,7 @@ def _empty_profiles(bench: Workbench) -> list[LatencyProfile]:
     backends = [target, *(b for b in bench.choice.usable() if b.name == "eager" and b is not target)]
     with tempfile.TemporaryDirectory(prefix="burnish-") as scratch:
         candidates = [_candidate(backend, program, Path(scratch), bench.threads) for backend in backends]
-        return compare(candidates, [request], served_label=served.label, rounds=4, budget_s=2.0)
+        return compare(candidates, {served.label: [request]}, rounds=4, budget_s=2.0)[served.label]
 
 
 def _candidate(backend: Backend, program: Program, scratch: Path, threads: int) -> Candidate:

@@ -69,7 +69,11 @@ class Run:
             chain = self._passes(scratch)
             bench = chain.stages.bench
             finals = Finals(
-                bench=bench, compile=setup.recipe.compile, survivors=chain.survivors, machine=setup.machine.label
+                bench=bench,
+                compile=setup.recipe.compile,
+                budget=setup.budget,
+                survivors=chain.survivors,
+                machine=setup.machine.label,
             )
             metric = setup.workload.metric
             with chain.stages.spent.measuring:

@@ -69,7 +69,8 @@ def screen(bench: Workbench, variant: Variant) -> Screening:
 def _try(bench: Workbench, variant: Variant, backend: Backend, options: Options, found: Screening) -> None:
     try:
         built = bench.build(variant, backend, options)
-        profile = bench.time([built], bench.served[0], rounds=_ROUNDS, seconds=_SECONDS, count=8)[0]
+        first = bench.served[0]
+        (profile,) = bench.time([built], [first], rounds=_ROUNDS, seconds=_SECONDS, count=8)[first.label]
     except OutputError:
         raise
     except BurnishError as error:

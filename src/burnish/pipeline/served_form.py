@@ -45,9 +45,11 @@ class ServedForm:
             return _as_it_is
         try:
             plain, rounded = (self.bench.on_target(form)[-1] for form in (whole, self._later(whole)))
-            (_, _), (_, speed) = self.bench.against_first(
-                [plain, rounded], self.bench.served[0], rounds=8, seconds=4.0, labels=["as it is", "as served"]
+            first = self.bench.served[0]
+            timed = self.bench.against_first(
+                [plain, rounded], [first], rounds=8, seconds=4.0, labels=["as it is", "as served"]
             )
+            speed = timed[first.label][1][1]
         except Unsupported as error:
             self._tell(f"without the later passes: {error.what}")
             return _as_it_is

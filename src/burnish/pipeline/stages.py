@@ -140,8 +140,8 @@ class Stages:
         olds, news = self.bench.on_target(before), self.bench.on_target(after)
         everything: list[Built] = [*olds, *news]
         logs = []
-        for served in self.bench.served:
-            profiles = self.bench.time(everything, served, rounds=8, seconds=2.0 * len(everything))
+        seconds = 2.0 * len(everything) * len(self.bench.served)
+        for profiles in self.bench.time(everything, self.bench.served, rounds=8, seconds=seconds).values():
             old = min(profiles[: len(olds)], key=lambda profile: profile.p50.value)
             new = min(profiles[len(olds) :], key=lambda profile: profile.p50.value)
             logs.append(np.log(np.array(old.rounds_ms) / np.array(new.rounds_ms)))

@@ -109,14 +109,14 @@ class Workbench:
     def time(
         self,
         built: Sequence[Built],
-        served: Served,
+        shapes: Sequence[Served],
         *,
         rounds: int,
         seconds: float,
         labels: Sequence[str] = (),
         count: int = 48,
-    ) -> list[LatencyProfile]:
-        """Latency of each at one shape, in interleaved rounds over `count` requests.
+    ) -> dict[str, list[LatencyProfile]]:
+        """Latency of each at every shape, by its label, in interleaved rounds over `count` requests.
 
         Raises `Unsupported` when one of them does not run.
         """
@@ -125,8 +125,7 @@ class Workbench:
         try:
             return compare(
                 candidates,
-                requests(self.workload, served, count),
-                served_label=served.label,
+                {served.label: requests(self.workload, served, count) for served in shapes},
                 rounds=rounds,
                 budget_s=seconds,
                 progress=self.progress,
@@ -137,19 +136,25 @@ class Workbench:
             raise Unsupported("the compiled model does not run", where=error.where, why=_why(error)) from error
 
     def against_first(
-        self, built: Sequence[Built], served: Served, *, rounds: int, seconds: float, labels: Sequence[str] = ()
-    ) -> list[tuple[LatencyProfile, Ratio]]:
-        """Latency of each, and how many times as fast as the first it is; in groups that fit into memory.
+        self,
+        built: Sequence[Built],
+        shapes: Sequence[Served],
+        *,
+        rounds: int,
+        seconds: float,
+        labels: Sequence[str] = (),
+    ) -> dict[str, list[tuple[LatencyProfile, Ratio]]]:
+        """Latency of each, and how many times as fast as the first it is, by shape; in groups that fit into memory.
 
         Raises `Unsupported` when one of them does not run.
         """
         named = list(zip(built, labels or [item.label for item in built], strict=True))
         size = at_once(max(item.size_bytes for item in built), available_bytes())
 
-        def compare(group: Sequence[tuple[Built, str]]) -> list[LatencyProfile]:
+        def compare(group: Sequence[tuple[Built, str]]) -> dict[str, list[LatencyProfile]]:
             share = seconds * len(group) / len(named)
             items, names = zip(*group, strict=True)
-            return self.time(items, served, rounds=rounds, seconds=share, labels=names)
+            return self.time(items, shapes, rounds=rounds, seconds=share, labels=names)
 
         return compare_groups(named, size, compare)
 
@@ -174,7 +179,9 @@ class Workbench:
                 built.append(self.build(variant, first.backend, first.options))
                 task.advance()
         labels = ["the whole model", *(f"width {number}" for number in range(1, len(built)))]
-        found = self.against_first(built, self.served[0], rounds=8, seconds=2.0 * len(built), labels=labels)
+        first_shape = self.served[:1]
+        timed = self.against_first(built, first_shape, rounds=8, seconds=2.0 * len(built), labels=labels)
+        found = timed[first_shape[0].label]
         whole_ms = found[0][0].p50.value
         return [whole_ms / speed.value for _, speed in found]
 
