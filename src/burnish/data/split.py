@@ -102,7 +102,9 @@ class Split:
         if self.prepare is not None:
             inputs = self.prepare(inputs)
         return Batch(
-            inputs=inputs, targets=_tensor(self.targets[rows], device), rows=torch.from_numpy(np.asarray(rows))
+            inputs=inputs,
+            targets=_tensor(np.take(self.targets, rows, axis=0), device),
+            rows=torch.from_numpy(np.asarray(rows)),
         )
 
     def in_order(self, batch_size: int, *, device: torch.device = _CPU) -> Iterator[Batch]:

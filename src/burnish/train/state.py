@@ -121,7 +121,11 @@ class RunState:
 
     def start_epoch(self, seed: int) -> None:
         """Set torch's random states: as the seed says, or as they were saved within the epoch on as many ranks."""
-        torch.manual_seed(mix_seed(seed, len(self.history), -2 - self.ranks.rank))
+        number = mix_seed(seed, len(self.history), -2 - self.ranks.rank)
+        if self.precision.device == "cpu":
+            torch.default_generator.manual_seed(number)  # torch's own takes a millisecond to look for other devices
+        else:
+            torch.manual_seed(number)
         kept = {kind: self._random.get(f"{kind}/{self.ranks.world}") for kind in ("cpu", "cuda")}
         if kept["cpu"] is not None:
             torch.set_rng_state(kept["cpu"][self.ranks.rank])
