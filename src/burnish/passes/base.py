@@ -41,7 +41,8 @@ class Context:
     operator. `teacher` is the uncompressed ancestor, None before there is one. `max_drop` is how
     much score the budget allows to lose against `base_score`. `unlabelled`: more inputs of the kind of
     `train`, whose targets mean nothing. `by_class(module)`: validation accuracy of each class, where targets are
-    classes. `measured_on` names the machine, threads,
+    classes. `difference(one, other)`: the first module's validation score less the second's, with its 95 % interval
+    over the same rows. `measured_on` names the machine, threads,
     backend and shapes that `cost` and `inspect` stand for. `ranks` run this pass together; `team` are those that
     wait to be called into a training (`together`), None where there are none.
     """
@@ -63,6 +64,7 @@ class Context:
     scratch: Path | None = None
     unlabelled: Split | None = None
     by_class: Callable[[nn.Module], dict[str, float]] | None = None
+    difference: Callable[[nn.Module, nn.Module], dict[str, float]] | None = None
     measured_on: str = ""
     ranks: Ranks = field(default_factory=Ranks)
     team: Team | None = None

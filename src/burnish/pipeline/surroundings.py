@@ -11,7 +11,7 @@ from burnish.core.budget import Budget
 from burnish.core.progress import Progress
 from burnish.core.signature import Served
 from burnish.measure.labels import predicted_labels
-from burnish.measure.quality import predict_module
+from burnish.measure.quality import paired, predict_module
 from burnish.passes.base import Context
 from burnish.train.settings import FitSettings
 from burnish.workloads.workload import Workload
@@ -45,6 +45,12 @@ def context_of(
         numbers = ((name, workload.validation.targets == number) for number, name in enumerate(workload.labels))
         return {name: float(right[rows].mean()) for name, rows in numbers if rows.any()}
 
+    def difference(one: nn.Module, other: nn.Module) -> dict[str, float]:
+        answers = (predict_module(module, workload.validation) for module in (one, other))
+        found = paired(workload.metric, *answers, workload.validation.targets, machine)
+        ends = sorted((sign * found.low, sign * found.high))
+        return {"value": sign * found.value, "low": ends[0], "high": ends[1]}
+
     classes = bool(workload.labels) and workload.validation.targets.ndim == 1 and workload.metric.name == "accuracy"
     examples = workload.train.batch(np.arange(min(_EXAMPLES, len(workload.train)))).inputs
     return Context(
@@ -52,6 +58,7 @@ def context_of(
         examples=examples,
         train=workload.train,
         by_class=by_class if classes else None,
+        difference=difference,
         unlabelled=workload.unlabelled,
         loss=workload.loss,
         score=score,

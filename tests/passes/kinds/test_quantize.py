@@ -56,9 +56,19 @@ def test_training_starts_from_calibration_and_says_so() -> None:
 @pytest.mark.parametrize(("trained", "kept"), [(0.8, "ptq"), (0.95, "qat"), (0.9, "qat")])
 def test_best_keeps_the_better_one_and_shows_both_scores(trained: float, kept: str) -> None:
     score = scores(1.0, 0.9, trained, trained)
-    outcome = quantize(method="best", recover={"epochs": 0.2})(tiny.trained(), tiny.context(score=score))
+    asked: list[tuple[nn.Module, nn.Module]] = []
+
+    def difference(one: nn.Module, other: nn.Module) -> dict[str, float]:
+        asked.append((one, other))
+        return {"value": trained - 0.9, "low": -0.123456, "high": 0.2}
+
+    context = tiny.context(score=score, difference=difference)
+    outcome = quantize(method="best", recover={"epochs": 0.2})(tiny.trained(), context)
     assert (outcome.notes["ptq score"], outcome.notes["qat score"]) == (0.9, trained)
     assert outcome.notes["kept"] == kept
+    assert outcome.notes["qat less ptq"] == {"value": round(trained - 0.9, 5), "low": -0.12346, "high": 0.2}
+    ((one, other),) = asked
+    assert (one if kept == "qat" else other) is outcome.variant.module
 
 
 def test_training_with_the_rounding_takes_small_steps_unless_told_otherwise() -> None:

@@ -133,6 +133,9 @@ class Quantize(Pass):
             settings = gently(self.recover, context.fit)
             trained, notes["recovery"] = with_rounding(kept, variant, context, settings)
             notes["qat score"] = round(trained.score, 5)
+            if context.difference is not None:
+                found = context.difference(trained.module, kept.module)
+                notes["qat less ptq"] = {name: round(value, 5) for name, value in found.items()}
             best = trained if self.method == "qat" or trained.score >= kept.score else kept
             notes["kept"] = "qat" if best is trained else "ptq"
             kept, notes["fallback after training"] = replace(fallback, limit=limit)(
