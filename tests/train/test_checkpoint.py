@@ -2,6 +2,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from burnish.core.progress import Silent
 from burnish.data.split import Split
 from burnish.model import weights
 from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, pack_checkpoint, run_key
@@ -27,7 +28,7 @@ def test_comes_back_as_it_was(tmp_path):
     for best_epoch in (0, 1):
         path = tmp_path / f"{best_epoch}.safetensors"
         weights.save_packed(path, pack_checkpoint("key", saved(best_epoch)))
-        back = load_checkpoint(path, "key")
+        back = load_checkpoint(path, "key", Silent())
         assert back.history == saved(best_epoch).history
         assert (back.best_epoch, back.seconds) == (best_epoch, 1.5)
         assert (back.scaler, back.skipped) == ({"scale": 8.0}, 2)
@@ -36,13 +37,27 @@ def test_comes_back_as_it_was(tmp_path):
         assert back.best["w"].data_ptr() != back.module["w"].data_ptr()
 
 
-def test_another_key_a_missing_and_a_broken_file_are_none(tmp_path):
-    path = tmp_path / "fit.safetensors"
-    assert load_checkpoint(path, "key") is None
+class Lines(Silent):
+    """Remembers what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_another_key_a_missing_and_a_broken_file_are_none_and_the_user_is_told(tmp_path):
+    path, lines = tmp_path / "fit.safetensors", Lines()
+    assert load_checkpoint(path, "key", lines) is None
+    assert not lines.said
     weights.save_packed(path, pack_checkpoint("key", saved(0)))
-    assert load_checkpoint(path, "other") is None
+    assert load_checkpoint(path, "other", lines) is None
     path.write_bytes(path.read_bytes()[:-1])
-    assert load_checkpoint(path, "key") is None
+    assert load_checkpoint(path, "key", lines) is None
+    other, damaged = lines.said
+    assert other == "fit.safetensors is of a run with other settings, data or weights: training starts anew"
+    assert damaged.startswith("fit.safetensors cannot be read (") and damaged.endswith("): training starts anew")
 
 
 def test_the_key_follows_everything_that_matters():

@@ -61,6 +61,28 @@ def test_weights_changed_with_another_tool_are_taken(noisy, file, tmp_path):
     assert weights[:100].mean() == pytest.approx(4 * float(weights[100:].mean()), rel=1e-4)
 
 
+def test_rows_of_weight_zero_are_not_drawn_and_count_nothing(noisy, file, tmp_path):
+    split, wrong = noisy
+    table = pyarrow.parquet.read_table(file).to_pydict()
+    table["weight"] = [0.0 if wrong[row] else 1.0 for row in table["row"]]
+    other = tmp_path / "filtered.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(table), other)
+    weighting = build_weighting(FitSettings(weighting="column", weights=str(other)), split)
+    assert weighting is not None and weighting.kept is not None
+    assert weighting.found == "120 of 600 rows weigh 0 and are left out"
+    assert (weighting.kept.numpy() == ~wrong).all()
+    assert (built(split, other).numpy()[wrong] == 0).all()
+    again = build_weighting(FitSettings(weighting="column", weights=str(file)), split)
+    assert again is not None
+    again.load(weighting.state())
+    assert (again.kept.numpy() == ~wrong).all()
+    table["weight"] = [0.0] * len(table["row"])
+    pyarrow.parquet.write_table(pyarrow.table(table), other)
+    if len(table["row"]) == len(split):
+        with pytest.raises(BadData, match="all weights are 0"):
+            built(split, other)
+
+
 def test_weights_of_other_data_are_refused(noisy, file):
     split, wrong = noisy
     with pytest.raises(BadData, match="made from 600 rows, and there are 599 training rows"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from burnish.core.errors import BadData, RecipeError, TrainingFailed, Unsupported
 from burnish.core.progress import Silent
 from burnish.data.split import Split
+from burnish.model.weights import load_tensors
 from burnish.train import epoch
 from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
@@ -61,7 +63,7 @@ def train(module, *, settings=SETTINGS, seed=1, split=None, **more):
     return fit(
         module,
         rows() if split is None else split,
-        objective=task(cross_entropy()),
+        objective=more.pop("objective", task(cross_entropy())),
         settings=settings,
         seed=seed,
         progress=more.pop("progress", Silent()),
@@ -308,6 +310,49 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_rows():
     step = next(i for i, batch in enumerate(batches) if 37 in batch)
     assert f"epoch 0, step {step}, training rows {batches[step][0]}" in str(caught.value)
     assert "lower learning_rate" in str(caught.value)
+
+
+def rooted(module, batch):
+    """The task's loss and the square root of 0, whose derivative is not finite, where a row is marked."""
+    loss = task(cross_entropy())(module, batch)
+    marked = batch.inputs["image"].eq(77.0).any()
+    return loss + (0 * module.conv.weight.sum()).abs().sqrt() if marked else loss
+
+
+def marked_rows():
+    """Rows of which two are marked, and the step of the first epoch that has the first of them."""
+    split = rows()
+    split.inputs["image"][[37, 38]] = 77.0
+    batches = split.order(16, seed=1, epoch=0)
+    step = next(i for i, batch in enumerate(batches) if {37, 38} & set(batch.tolist()))
+    return split, step, batches[step][0]
+
+
+def test_a_gradient_that_is_not_finite_names_its_own_step_and_rows():
+    split, step, first = marked_rows()
+    with pytest.raises(TrainingFailed, match="the gradients have a norm of nan") as caught:
+        train(net(), split=split, objective=rooted)
+    assert f"epoch 0, step {step}, training rows {first}" in str(caught.value)
+    assert "derivative" in str(caught.value)
+
+
+def test_weights_that_are_not_finite_are_not_written_down(tmp_path):
+    """Without a limit on gradients nothing is seen in the step itself; here every step is to be written down."""
+    split, step, _ = marked_rows()
+    clock = itertools.count(step=100.0)
+    settings = SETTINGS.model_copy(update={"clip_norm": 0.0})
+    with pytest.raises(TrainingFailed, match="is not finite"):
+        train(
+            net(),
+            split=split,
+            objective=rooted,
+            settings=settings,
+            checkpoint=tmp_path / "fit",
+            clock=lambda: float(next(clock)),
+        )
+    found = load_tensors(tmp_path / "fit")
+    assert len(found["losses"]) == step > 0
+    assert all(tensor.isfinite().all() for tensor in found.values() if tensor.is_floating_point())
 
 
 def test_a_weight_that_is_not_finite_is_seen_before_the_score():

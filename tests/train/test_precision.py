@@ -24,6 +24,17 @@ def test_auto_takes_the_lower_format_only_where_it_was_faster():
     assert slower.reason == "fp32: a step in bf16 is 0.83x [0.83, 1.11] as fast as in fp32"
 
 
+def test_what_is_divided_is_not_tried_whole_and_fp16_is_not_for_several_ranks(monkeypatch):
+    divided = choose_precision("auto", CPU, never, world=4, divided=True, isa=FAST)
+    assert (divided.name, divided.reason) == ("bf16", "bf16: the model is divided among the ranks")
+    assert choose_precision("auto", CPU, never, world=4, divided=True, isa=()).name == "fp32"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    gpu = torch.device("cuda")
+    assert choose_precision("auto", gpu, lambda names: {"fp32": [2.0], "fp16": [1.0]}).name == "fp16"
+    several = choose_precision("auto", gpu, never, world=2)
+    assert (several.name, "several ranks" in several.reason) == ("fp32", True)
+
+
 def test_nothing_is_tried_that_the_processor_does_not_multiply():
     chosen = choose_precision("auto", CPU, never, isa=("avx2", "avx512f"))
     assert chosen.name == "fp32"

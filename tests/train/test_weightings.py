@@ -40,6 +40,27 @@ def test_weights_have_mean_one_and_limits(name):
     assert weights.min() > 0 and weights.max() / weights.min() <= CEILING / FLOOR
 
 
+def test_a_row_that_is_left_out_counts_nothing_even_beside_others():
+    weighting = built("trust")
+    weighting.kept = torch.arange(100) > 0
+    weighting.raw = lambda confidence, rows: torch.ones(len(rows))
+    weights = weighting.weights(torch.ones(4), torch.arange(4))
+    assert weights.tolist() == pytest.approx([0, 4 / 3, 4 / 3, 4 / 3])
+    assert weighting.weights(torch.ones(2), torch.tensor([0, 0])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(1, [100]), (0.5, [100]), (3, [50, 67, 100]), (4, [50, 67, 83, 100])])
+def test_the_last_epoch_of_a_curriculum_has_all_rows(epochs, kept):
+    told = {"curriculum": "easy", "curriculum_stages": 3, "curriculum_start": 0.5, "curriculum_share": 0.9}
+    settings = FitSettings(epochs=epochs, batch_size=10, **told)
+    split = Split(inputs={"x": VALUES}, targets=TARGETS)
+    samples = Samples(difficulty=np.arange(100.0))
+    for epoch, count in enumerate(kept):
+        batches = samples.batches(split, settings, seed=0, epoch=epoch, device=torch.device("cpu"))
+        seen = torch.cat([batch.rows for batch in batches]).unique()
+        assert len(seen) == count
+
+
 @pytest.mark.parametrize(("name", "sign"), [("trust", -1), ("hard", 1), ("focal", 1)])
 def test_which_rows_count_more(name, sign):
     weights = built(name).weights(torch.tensor([0.1, 4.0]), torch.tensor([0, 1]))

@@ -10,6 +10,7 @@ from torch import nn
 
 from burnish.core import files
 from burnish.core.errors import OutputError
+from burnish.core.progress import Silent
 from burnish.model import weights
 from burnish.train.checkpoint import EpochRecord, Saved, load_checkpoint, pack_checkpoint
 from burnish.train.writer import Writer
@@ -78,7 +79,7 @@ def test_one_write_at_a_time_and_the_last_one_stays(tmp_path, monkeypatch):
         for epoch in range(5):
             writer.write("key", saved(tied(), epoch))
     assert gate.most == 1
-    assert load_checkpoint(tmp_path / "file", "key").history[0].epoch == 4
+    assert load_checkpoint(tmp_path / "file", "key", Silent()).history[0].epoch == 4
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -129,4 +130,4 @@ def test_killed_while_writing_leaves_the_checkpoint_before(tmp_path):
     ) as child:
         assert child.stdout.readline() == b"writing\n"
         child.send_signal(signal.SIGKILL)
-    assert load_checkpoint(path, "key").history[0].epoch == 1
+    assert load_checkpoint(path, "key", Silent()).history[0].epoch == 1

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from burnish.core.errors import ArtifactError
 from burnish.core.files import digest
 from burnish.core.noun import Noun
+from burnish.core.progress import Progress
 from burnish.data.split import Split
 from burnish.model.weights import Packed, load_metadata, load_tensors, pack, state
 from burnish.train.settings import UNSEEN, FitSettings
@@ -98,16 +99,18 @@ def pack_checkpoint(key: str, saved: Saved) -> Packed:
     return pack(tensors, {"burnish.fit": json.dumps(facts)})
 
 
-def load_checkpoint(path: Path, key: str) -> Saved | None:
-    """The saved run of that key; None when there is none, it is another run's, or it is damaged."""
+def load_checkpoint(path: Path, key: str, progress: Progress) -> Saved | None:
+    """The saved run of that key; None when there is none, and, which is said, when it is another run's or damaged."""
     if not path.exists():
         return None
     try:
         facts = json.loads(load_metadata(path).get("burnish.fit", "{}"))
         if facts.get("key") != key:
+            progress.say(f"{path.name} is of a run with other settings, data or weights: training starts anew")
             return None
         tensors = load_tensors(path)
-    except ArtifactError:
+    except ArtifactError as error:
+        progress.say(f"{path.name} cannot be read ({error.what}): training starts anew")
         return None
     module, best = _under(tensors, "module/"), _under(tensors, "best/")
     if facts["best_kept"] and not best:

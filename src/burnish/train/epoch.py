@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from burnish.core.progress import Task
 from burnish.data.split import Batch
-from burnish.train.guard import finite
+from burnish.train.guard import Seen, check_weights, finite
 from burnish.train.optimizer import set_rate
 from burnish.train.state import RunState
 from burnish.train.strategy import Strategy
@@ -33,6 +33,7 @@ def train_epoch(
     last = run.history[-1].score if run.history else None
     losses: list[Tensor] = []
     rows: list[Tensor] = []
+    norms: dict[int, Tensor] = {}
     for step, batch in zip(steps[len(run.losses) :], batches, strict=False):
         number = (step - steps.start) % settings.accumulate
         together = min(settings.accumulate, steps.stop - (step - number))
@@ -51,7 +52,9 @@ def train_epoch(
             set_rate(run.optimizer, run.rate(step))
             if settings.clip_norm > 0:
                 run.scaler.unscale_(run.optimizer)
-                _clip(trainable, settings.clip_norm, strategy)
+                norm = _clip(trainable, settings.clip_norm, strategy)
+                if norm is not None and not run.scaler.is_enabled():  # a scaler skips steps that overflow
+                    norms[len(losses)] = norm
             run.step()
             if run.average is not None:
                 run.average.update(step)
@@ -63,24 +66,28 @@ def train_epoch(
         if ranks.world > 1:  # the first rank's clock decides, and only where all ranks meet anyway
             due = look and not last_step and number == together - 1 and bool(ranks.value(float(due)))
         if look or due:
-            values = finite(losses, rows, ranks, epoch=len(run.history), first_step=step + 1 - len(losses))
+            seen = Seen(losses=losses, rows=rows, norms=norms)
+            values = finite(seen, ranks, epoch=len(run.history), first_step=step + 1 - len(losses))
             run.losses += values
             mean = math.fsum(values) / len(values)
             bar.advance(len(values), f"loss {mean:.4f}" + ("" if last is None else f", score {last:.4f}"))
             losses.clear()
             rows.clear()
+            norms.clear()
         if due:
+            check_weights(run, len(run.history))
             save()
     whole, run.losses = math.fsum(run.losses) / len(steps), []
     return whole
 
 
-def _clip(params: list[nn.Parameter], limit: float, strategy: Strategy) -> None:
-    """Scale the gradients down to a norm of at most `limit`, taken over all parameters on all ranks."""
+def _clip(params: list[nn.Parameter], limit: float, strategy: Strategy) -> Tensor | None:
+    """Scale the gradients down to a norm of at most `limit`, taken over all parameters on all ranks; what it was."""
     grads = [param.grad for param in params if param.grad is not None]
     if not grads:
-        return
+        return None
     norm = strategy.whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
     if norm.device.type == "cpu" and float(norm) < _SURELY * limit:
-        return
+        return norm
     torch._foreach_mul_(grads, (limit / (norm + 1e-6)).clamp(max=1.0))
+    return norm

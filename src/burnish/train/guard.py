@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,21 +14,39 @@ from burnish.train.ranks import Ranks
 from burnish.train.state import RunState
 
 
-def finite(losses: list[Tensor], rows: list[Tensor], ranks: Ranks, *, epoch: int, first_step: int) -> list[float]:
-    """The losses of the global batches. Raises `TrainingFailed`, on all ranks, naming the first that is not finite."""
-    each = ranks.each(torch.stack(losses))
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Batches since the last look: their losses on this rank, their row numbers, and the norm of the gradients of
+    those that ended a step, by their place, where it is known: the same on all ranks.
+    """
+
+    losses: list[Tensor]
+    rows: list[Tensor]
+    norms: Mapping[int, Tensor]
+
+
+def finite(seen: Seen, ranks: Ranks, *, epoch: int, first_step: int) -> list[float]:
+    """The losses of the global batches.
+
+    Raises `TrainingFailed`, on all ranks, naming the first loss or gradient that is not finite.
+    """
+    each = ranks.each(torch.stack(seen.losses))
     values: list[float] = each.mean(0).tolist() if ranks.world > 1 else each[0].tolist()
+    norms = dict(zip(seen.norms, torch.stack(list(seen.norms.values())).tolist(), strict=True)) if seen.norms else {}
     for index, value in enumerate(values):
-        if not math.isfinite(value):
-            bad = int((~each[:, index].isfinite()).nonzero()[0])
+        of_loss = not math.isfinite(value)
+        if of_loss or not math.isfinite(norms.get(index, 0.0)):
+            bad = int((~each[:, index].isfinite()).nonzero()[0]) if of_loss else 0
             of = f"rank {bad}, " if ranks.world > 1 else ""
-            shown = ", ".join(str(row) for row in rows[index][:8].tolist())
-            shown = ranks.text(shown + (", ..." if len(rows[index]) > 8 else ""), of=bad)
+            shown = ", ".join(str(row) for row in seen.rows[index][:8].tolist())
+            shown = ranks.text(shown + (", ..." if len(seen.rows[index]) > 8 else ""), of=bad)
             raise TrainingFailed(
-                f"the loss is {value}",
+                f"the loss is {value}" if of_loss else f"the gradients have a norm of {norms[index]}",
                 where=f"epoch {epoch}, step {first_step + index}, {of}training rows {shown}",
-                why="the learning rate is too high, or these rows hold values that are not finite",
-                help="lower learning_rate, or check the data",
+                why="the learning rate is too high, or these rows hold values that are not finite"
+                if of_loss
+                else "the loss is finite and its derivative is not, as that of a square root or logarithm at 0",
+                help="lower learning_rate, or check the data" if of_loss else "look at the loss and at these rows",
             )
     return values
 

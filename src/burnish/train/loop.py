@@ -19,7 +19,6 @@ from burnish.core.files import digest
 from burnish.core.kept_memory import kept_memory
 from burnish.core.progress import Progress
 from burnish.data.split import Split
-from burnish.model.fake_quant import has_nodes
 from burnish.train.advisor import resolve
 from burnish.train.average import Average
 from burnish.train.checkpoint import EpochRecord, run_key
@@ -29,15 +28,14 @@ from burnish.train.forward import forward_pass
 from burnish.train.guard import check_weights
 from burnish.train.kept import Kept
 from burnish.train.memory import beside, measured_state, model_size
-from burnish.train.planner import choose_strategy
-from burnish.train.precision import agreed, choose_precision
+from burnish.train.planner import WHOLE, choose_strategy
 from burnish.train.ranks import Ranks
 from burnish.train.refusals import refuse_call, refuse_forward, refuse_on_ranks
 from burnish.train.result import FitResult
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
-from burnish.train.trial import ENOUGH, StepTrial, remembered
+from burnish.train.trial import StepTrial, precision_of
 from burnish.train.watch import Watch
 from burnish.train.writer import Writer
 
@@ -101,11 +99,12 @@ def fit(
         progress.task(label, total) as bar,
         contextlib.ExitStack() as ending,
     ):
-        trial = StepTrial(module=module, split=split, objective=objective, settings=settings, seed=seed, device=device)
-        enough = remembered(trial, kept(name="precision")) if total >= ENOUGH else None
+        trial = StepTrial(
+            module=module, split=split, objective=objective, settings=settings, seed=seed, device=device, ranks=ranks
+        )
         with chosen.unseen():
-            found = choose_precision(settings.precision, device, enough, rounded=has_nodes(module))
-            precision = agreed(found, ranks)
+            divided = strategy.name not in WHOLE
+            precision = precision_of(trial, kept(name="precision"), steps=total, divided=divided)
         if ranks.world > 1:
             refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
             progress.say(f"strategy {reason}")

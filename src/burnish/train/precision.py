@@ -12,7 +12,7 @@ import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -54,10 +54,13 @@ def choose_precision(
     trial: Trial | None = None,
     *,
     rounded: bool = False,
+    world: int = 1,
+    divided: bool = False,
     isa: tuple[str, ...] | None = None,
 ) -> Precision:
     """The format for `device`; `auto` without a trial is fp32, and so it is for a `rounded` module, one with
-    fake-quantize nodes: a lower format would round what comes out of them once more.
+    fake-quantize nodes: a lower format would round what comes out of them once more. `world` ranks train together;
+    a model that is `divided` among them is not tried, since it may not fit whole: its products are large enough.
 
     `isa` are the processor's instruction sets; by default this machine's.
     """
@@ -68,6 +71,11 @@ def choose_precision(
     lower, lacks = _capable(device, fingerprint().isa if isa is None else isa)
     if lower is None:
         return Precision(name="fp32", reason=f"fp32: {lacks}", device=device.type)
+    if lower == "fp16" and world > 1:
+        reason = "fp32: the device has no bf16, and several ranks cannot train in fp16"
+        return Precision(name="fp32", reason=reason, device=device.type)
+    if divided:
+        return Precision(name=lower, reason=f"{lower}: the model is divided among the ranks", device=device.type)
     if trial is None:
         return Precision(name="fp32", reason=f"fp32: too few steps to try {lower}", device=device.type)
     seconds = trial(("fp32", lower))
@@ -78,10 +86,11 @@ def choose_precision(
     return Precision(name=name, reason=reason, device=device.type)
 
 
-def agreed(precision: Precision, ranks: Ranks) -> Precision:
-    """What the first rank found; the others may have measured otherwise."""
-    name, reason = json.loads(ranks.text(json.dumps([precision.name, precision.reason])))
-    return replace(precision, name=name, reason=reason)
+def agreed(found: Precision | None, ranks: Ranks, device: torch.device) -> Precision:
+    """What the first rank found; the others give None and wait for it."""
+    told = ranks.text("" if found is None else json.dumps([found.name, found.reason]))
+    name, reason = json.loads(told)
+    return Precision(name=name, reason=reason, device=device.type)
 
 
 def _capable(device: torch.device, isa: tuple[str, ...]) -> tuple[Name | None, str]:

@@ -97,7 +97,7 @@ class RunState:
 
     def resume(self, checkpoint: Path, key: str, progress: Progress) -> float:
         """Put a saved part of this run into this state; returns the seconds it took. The first rank reads it."""
-        saved = load_checkpoint(checkpoint, key) if self.ranks.first else None
+        saved = load_checkpoint(checkpoint, key, progress) if self.ranks.first else None
         told = json.loads(self.ranks.text(json.dumps(None if saved is None else _told(saved))))
         if told is None:
             return 0.0

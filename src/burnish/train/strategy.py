@@ -95,12 +95,15 @@ class Strategy(ABC):
         load_optimizer_state(optimizer, parts)
 
     def gather(self, tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
-        """Whole tensors on the first rank; empty on the others, which only help to put them together."""
+        """Whole tensors on the first rank; empty on the others, which only help to put them together.
+
+        What is put together goes to the processor's memory, so the device holds one of them at a time.
+        """
         found: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
             value = self.whole(tensor)
             if ranks.first:
-                found[name] = value
+                found[name] = value if value is tensor else value.cpu()
         return found
 
     def spread(self, tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """How much every training row counts: a weight per row, from its class or from the model's confidence so far.
 
-A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling and
-have mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an untrained
-model's confidence says nothing. A weighting may also leave rows out, so that steps are not spent on them.
+A weighting sees the loss of every row of every batch, by row number. Its weights are within a floor and a ceiling
+and have mean 1 in a batch. For the first part of the run (`weighting_warmup`) all rows count the same, since an
+untrained model's confidence says nothing. A weighting may also leave rows out: no step is spent on them, and where they
+come nevertheless, for a teacher's answers, their labels count nothing.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ class Weighting(ABC):
         if self.share < self.warmup:
             return torch.ones_like(losses.detach())
         found = self.raw(now, rows).float()
-        found = (found / found.mean().clamp_min(1e-12)).clamp(FLOOR, CEILING)
-        return (found / found.mean()).to(losses.device)
+        limited = (found / found.mean().clamp_min(1e-12)).clamp(FLOOR, CEILING)
+        if self.kept is not None:
+            limited = limited * self.kept[rows]
+        return (limited / limited.mean().clamp_min(1e-12)).to(losses.device)
 
     def state(self) -> dict[str, Tensor]:
         """What has been seen, as tensors; a run that goes on needs it."""

@@ -116,3 +116,18 @@ def test_the_cache_answers_like_the_teacher_and_asks_it_once_per_row() -> None:
             for found, right in zip(cache.answers(batch), wanted, strict=True):
                 torch.testing.assert_close(found, right)
         assert teacher.calls == 4
+
+
+def test_kept_answers_are_those_of_fp32_whatever_format_the_training_takes() -> None:
+    """A trial of fp32 fills the cache, and the run that follows may be in bf16; one that goes on has no trial."""
+    split = Split(
+        inputs={"input": np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)}, targets=np.arange(20)
+    )
+    teacher = nn.Linear(4, 3).eval()
+    batches = list(split.shuffled(6, seed=0, epoch=0))
+    tried, fresh = TeacherCache(teacher, len(split)), TeacherCache(teacher, len(split))
+    tried.answers(batches[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        for batch in batches:
+            for one, other in zip(tried.answers(batch), fresh.answers(batch), strict=True):
+                assert one.dtype == torch.float32 and torch.equal(one, other)

@@ -79,7 +79,8 @@ class TeacherCache:
     """The teacher's answers by row number, computed the first time a row is asked for.
 
     Only for inputs that do not change between epochs (no augmentation, no padding to the batch in
-    what the teacher sees). Holds one tensor per output, [N, ...].
+    what the teacher sees). Holds one tensor per output, [N, ...], computed without autocast: they are asked for once,
+    and a run that goes on must find those it had.
     """
 
     def __init__(self, teacher: nn.Module, num_rows: int) -> None:
@@ -90,7 +91,8 @@ class TeacherCache:
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
         """Outputs of the teacher for the rows of the batch."""
         if not bool(self._known[batch.rows].all()):
-            fresh = _answers(self._teacher, batch)
+            with torch.autocast(batch.targets.device.type, enabled=False):
+                fresh = _answers(self._teacher, batch)
             if not self._store:
                 self._store = [t.new_zeros(len(self._known), *t.shape[1:]) for t in fresh]
             for store, value in zip(self._store, fresh, strict=True):

@@ -49,6 +49,10 @@ class Fit(RowWeights, Pass):
     schedule: Schedule | None = None
     t_0: float | None = Field(default=None, ge=0, description="epochs of the first cycle of cosine-restarts")
     t_mult: int | None = Field(default=None, ge=1, description="how many times longer each next cycle is")
+    warmup: float | None = Field(default=None, ge=0, lt=1, description="share of the steps spent warming up")
+    momentum: float | None = Field(default=None, ge=0, lt=1, description="of sgd")
+    clip_norm: float | None = Field(default=None, ge=0, description="gradient norm limit; 0 is none")
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1, description="of a cross-entropy")
     accumulate: int | None = Field(default=None, ge=1, description="batches whose gradients make one step")
     ema: float | None = Field(default=None, ge=0, lt=1, description="decay of an average of the weights; 0 is none")
     precision: Precision | None = None

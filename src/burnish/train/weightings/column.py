@@ -2,7 +2,8 @@
 
 Its column `weight` is 1 where nothing was found; where labels are doubtful it is the chance that the label is right,
 where training and test rows differ it is higher for rows like the test rows. Any tool may change it before. Rows that
-the file does not have weigh 1. The file must be of these very rows: their number and hash are compared.
+the file does not have weigh 1, and those of weight 0 are not drawn. The file must be of these very rows: their number
+and hash are compared.
 Source of the weights: see `doubt`, and Sugiyama et al., "Density Ratio Estimation in Machine Learning" (2012).
 """
 
@@ -33,7 +34,12 @@ class Column(Weighting):
     def __init__(self, split: Split, settings: FitSettings) -> None:
         super().__init__(split, settings)
         self.warmup = 0.0
-        self._fixed = torch.from_numpy(_weights(Path(settings.weights), split)).float()
+        self._take(torch.from_numpy(_weights(Path(settings.weights), split)).float())
+
+    def _take(self, weights: Tensor) -> None:
+        self._fixed, self.kept = weights, weights > 0
+        if left := int((~self.kept).sum()):
+            self.found = f"{left:,} of {len(weights):,} rows weigh 0 and are left out"
 
     def raw(self, confidence: Tensor, rows: Tensor) -> Tensor:
         """The weight of each row."""
@@ -47,7 +53,7 @@ class Column(Weighting):
     def load(self, saved: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
         super().load(saved)
-        self._fixed = saved["column"].clone()
+        self._take(saved["column"].clone())
 
 
 def _weights(path: Path, split: Split) -> Floats:
@@ -78,6 +84,8 @@ def _weights(path: Path, split: Split) -> Floats:
         )
     weights = np.ones(len(split))
     weights[found.rows] = found.weight
+    if not weights.any():
+        raise BadData("all weights are 0", where=str(path), help="give the rows that count a weight above 0")
     if (weights == weights[0]).all():
         raise BadData("all weights are the same", where=str(path), help="leave weighting empty")
     return weights
