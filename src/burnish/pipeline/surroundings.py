@@ -46,8 +46,8 @@ def context_of(
         return {name: float(right[rows].mean()) for name, rows in numbers if rows.any()}
 
     def difference(one: nn.Module, other: nn.Module) -> dict[str, float]:
-        answers = (predict_module(module, workload.validation) for module in (one, other))
-        found = paired(workload.metric, *answers, workload.validation.targets, machine)
+        mine, theirs = (predict_module(module, workload.validation) for module in (one, other))
+        found = paired(workload.metric, mine, theirs, workload.validation.targets, machine)
         ends = sorted((sign * found.low, sign * found.high))
         return {"value": sign * found.value, "low": ends[0], "high": ends[1]}
 
