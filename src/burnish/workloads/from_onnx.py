@@ -45,7 +45,7 @@ def from_onnx(
     """
     graph = prepared(_read(path))
     specs = input_specs(graph)
-    read = _mapped if Path(data).suffix in TABLES else _loaded
+    read = _mapped if Path(data).suffix.lower() in TABLES else _loaded
     train, validation, test = read(Path(data).expanduser(), specs, target, seed)
     signature = Signature(inputs=specs, outputs=())
     first = train.batch(np.arange(min(2, len(train)))).inputs

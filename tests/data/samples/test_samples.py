@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from burnish.data.doubles import find_doubles
 from burnish.data.samples import duplicates
 from burnish.data.samples.classifier import out_of_fold
 from burnish.data.samples.columns import LABEL_ISSUE, SampleColumns
@@ -144,7 +145,8 @@ def test_duplicates():
     pixels[7] = pixels[3]
     pixels[9] = np.clip(pixels[4].astype(int) + 1, 0, 255)
     split = Split(inputs={"image": pixels}, targets=np.zeros(40, np.int64))
-    assert duplicates.exact(split).tolist() == [7]
+    (found,) = find_doubles(split)
+    assert (found.rows.tolist(), found.partners.tolist()) == ([7], [3])
     assert duplicates.near(features(split)).tolist() == [7, 9]
 
 

@@ -157,7 +157,7 @@ def test_the_smallest_of_the_fast_ones_is_chosen() -> None:
         ("rows.csv", "a,b\n1,2\n3\n", "cannot be read"),
         ("rows.csv", "a,b\n", "no rows"),
         ("rows.parquet", "PAR1 and nothing more", "cannot be read"),
-        ("rows.npz", "PK and nothing more", "cannot be read"),
+        ("rows.npz", "PK and nothing more", r"no \.npz file"),
         ("rows.xlsx", "x", "no known kind of table"),
     ],
 )

@@ -96,6 +96,29 @@ def test_bad_cells_and_columns_are_named(table):
         open_table(path, inputs={"x": ["holes"]}, target="b")
 
 
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_truth_values_stay_truth_values(table, size):
+    path, whole = table
+    flat = np.random.default_rng(1).random(1000 * size) < 0.4
+    truths = pa.array(flat) if size == 1 else pa.FixedSizeListArray.from_arrays(pa.array(flat), size)
+    pq.write_table(whole.append_column("truths", truths), path)
+    inputs = {"truths": ["truths"], "n": ["number"], "both": ["a", "b"]}
+    for _ in range(2):  # written, then from the cache
+        for part in open_table(path, inputs=inputs, target="word").parts:
+            found = part.inputs["truths"]
+            assert found.dtype == np.bool_ and not found.flags.owndata
+            assert np.array_equal(found.reshape(-1, size), flat.reshape(-1, size)[part.inputs["n"]])
+
+
+def test_truth_values_among_several_columns_are_numbers(table):
+    path, whole = table
+    truths = np.arange(1000) % 3 == 0
+    pq.write_table(whole.append_column("truths", pa.array(truths)), path)
+    (part,) = open_table(path, inputs={"x": ["number", "truths"]}, target="truths", shares=(1.0,)).parts
+    assert part.inputs["x"].dtype == np.float32 and part.inputs["x"][:, 1].tolist() == truths.tolist()
+    assert part.targets.tolist() == truths.astype(int).tolist()
+
+
 @pytest.mark.slow
 def test_a_table_larger_than_memory(tmp_path):
     """400 MB of rows are written and trained on by a process that may have 250 MB more than it starts with."""

@@ -1,4 +1,4 @@
-"""Rows that are there twice: byte for byte, and nearly.
+"""Rows that are nearly there twice (`burnish.data.doubles` has those that are, byte for byte).
 
 Near means that the cosine of two rows of features, each column standardized, is above a limit. All pairs are compared,
 a block at a time: for some ten thousand rows.
@@ -9,22 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.data.checks import row_hashes
 from burnish.data.samples.features import Features
-from burnish.data.split import Split
 
 Rows = NDArray[np.int64]
 
 NEAR = 0.995
 _BLOCK = 1024
-
-
-def exact(split: Split) -> Rows:
-    """Row numbers whose inputs are those of an earlier row, byte for byte."""
-    keys = row_hashes(split)
-    again = np.ones(len(keys), np.bool_)
-    again[np.unique(keys, return_index=True)[1]] = False
-    return np.flatnonzero(again)
 
 
 def near(found: Features, *, limit: float = NEAR) -> Rows:

@@ -16,7 +16,9 @@ from burnish.core.noun import Noun
 from burnish.core.progress import Progress, Task
 from burnish.data.tables import codecs
 from burnish.data.tables.codecs import CODECS, Tried
-from burnish.data.tables.sources import Source, open_source, unreadable
+from burnish.data.tables.faults import unreadable
+from burnish.data.tables.source import Source
+from burnish.data.tables.sources import open_source
 
 _SAMPLE_BYTES = 32 << 20
 _GROUP_BYTES = 64 << 20

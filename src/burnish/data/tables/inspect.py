@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pyarrow.parquet
 
 from burnish.core.errors import BadData, MissingData
 from burnish.core.noun import Noun
-from burnish.data.tables.sources import unreadable
+from burnish.data.tables.class_names import class_names
+from burnish.data.tables.faults import unreadable
 
 _SHOWN = 24
 
@@ -43,7 +45,7 @@ def inspect(path: Path) -> Inspected:
     """Read the footer. Raises `MissingData`, `BadData`."""
     if not path.is_file():
         raise MissingData("there is no such file", where=str(path), help="check the path")
-    if path.suffix != ".parquet":
+    if path.suffix.lower() != ".parquet":
         raise BadData(
             "this is not a Parquet file",
             where=str(path),
@@ -55,32 +57,41 @@ def inspect(path: Path) -> Inspected:
         raise unreadable(path, error) from None
     footer, schema = file.metadata, file.schema_arrow
     notes = {key.decode(): value.decode(errors="replace") for key, value in (schema.metadata or {}).items()}
-    names = notes.get("classes", "")
     return Inspected(
         rows=footer.num_rows,
         row_groups=footer.num_row_groups,
         size_bytes=path.stat().st_size,
-        columns=tuple(_column(footer, schema.field(name), str(name)) for name in schema.names),
-        classes=tuple(names.split(",")) if names else (),
+        columns=tuple(_columns(footer, schema)),
+        classes=class_names(schema.metadata),
         source=notes.get("burnish.source", ""),
         source_sha256=notes.get("burnish.source_sha256", ""),
     )
 
 
-def _column(footer: Any, field: Any, name: str) -> Column:
-    """A nested column is stored as several; they are added up."""
-    chunks = [
-        chunk
-        for group in range(footer.num_row_groups)
-        for chunk in map(footer.row_group(group).column, range(footer.num_columns))
-        if chunk.path_in_schema.split(".")[0] == name
-    ]
+def _columns(footer: Any, schema: Any) -> Iterator[Column]:
+    """A nested column is stored as several, one after the other. Names do not tell which: they may hold dots."""
+    groups = [footer.row_group(group) for group in range(footer.num_row_groups)]
+    begin = 0
+    for field in schema:
+        end = begin + _stored(field.type)
+        yield _column(field, [group.column(place) for group in groups for place in range(begin, end)])
+        begin = end
+
+
+def _stored(kind: Any) -> int:
+    """How many columns of the file hold a column of this type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _stored(kind.storage_type)
+    return sum(_stored(kind.field(part).type) for part in range(kind.num_fields)) or 1
+
+
+def _column(field: Any, chunks: Sequence[Any]) -> Column:
     stats = [chunk.statistics for chunk in chunks]
     told = bool(stats) and all(s is not None and s.has_min_max for s in stats) and not pa.types.is_nested(field.type)
     counted = bool(stats) and all(s is not None and s.has_null_count for s in stats)
     shape = (field.metadata or {}).get(b"shape", b"").decode()
     return Column(
-        name=name,
+        name=field.name,
         type=f"{field.type}" + (f", shape {shape}" if shape else ""),
         nulls=sum(s.null_count for s in stats) if counted else None,
         low=_short(min(s.min for s in stats)) if told else "",

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from burnish.core.errors import BadData
 from burnish.core.files import digest
 from burnish.data.tables.cells import numbers
+from burnish.data.tables.faults import unreadable
 from burnish.data.tables.parts import Columns, Rows, Table, mapped
-from burnish.data.tables.sources import open_source, unreadable
+from burnish.data.tables.sources import open_source
 
 
 def open_table(

@@ -22,7 +22,7 @@ from burnish.data.divide import divide
 from burnish.data.locate import cache_folder
 from burnish.data.split import Split
 
-_VERSION = "2"
+_VERSION = "3"
 _TARGET = "burnish.target"
 LENGTHS = "burnish.lengths"
 
@@ -71,7 +71,8 @@ def _split(file: Path) -> Split:
     for field, column in zip(batch.schema, batch.columns, strict=True):
         shape = tuple(int(size) for size in field.metadata[b"shape"].split(b",") if size)
         flat = column.flatten() if shape else column
-        columns[field.name] = flat.to_numpy(zero_copy_only=True).reshape(len(column), *shape)
+        values = flat.to_numpy(zero_copy_only=True).reshape(len(column), *shape)
+        columns[field.name] = values.view(np.bool_) if field.metadata[b"dtype"] == b"bool" else values
     targets, lengths = columns.pop(_TARGET), columns.pop(LENGTHS, None)
     return Split(inputs=columns, targets=targets, lengths=lengths)
 
@@ -97,7 +98,10 @@ def _write(work: Path, rows: Rows, shares: tuple[float, ...], seed: int) -> None
 
 
 class _Raw:
-    """The columns of a part as files of plain numbers, then as one Arrow file."""
+    """The columns of a part as files of plain numbers, then as one Arrow file.
+
+    Truth values are a byte each, as in NumPy; Arrow's own are bits, which cannot be mapped as an array.
+    """
 
     def __init__(self, work: Path, part: int) -> None:
         self._work, self._part = work, part
@@ -115,10 +119,13 @@ class _Raw:
             size = int(np.prod(shape))
             buffer = pa.memory_map(str(self._file(name))).read_buffer()
             count = buffer.size // dtype.itemsize
-            column = pa.Array.from_buffers(pa.from_numpy_dtype(dtype), count, [None, buffer])
+            stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
+            column = pa.Array.from_buffers(pa.from_numpy_dtype(stored), count, [None, buffer])
             if shape:
                 column = pa.FixedSizeListArray.from_arrays(column, size)
-            fields.append(pa.field(name, column.type, metadata={"shape": ",".join(map(str, shape))}))
+            fields.append(
+                pa.field(name, column.type, metadata={"shape": ",".join(map(str, shape)), "dtype": dtype.name})
+            )
             columns.append(column)
         schema = pa.schema(fields)
         with pa.OSFile(str(self._work / f"{self._part}.arrow"), "wb") as file, pa.ipc.new_file(file, schema) as out:

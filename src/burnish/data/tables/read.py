@@ -19,7 +19,9 @@ from burnish.core.errors import BadData, MissingData
 from burnish.core.files import new_folder, sha256
 from burnish.data.images import decode_all
 from burnish.data.locate import cache_folder
-from burnish.data.tables.sources import open_source, unreadable
+from burnish.data.tables.class_names import class_names
+from burnish.data.tables.faults import unreadable
+from burnish.data.tables.sources import open_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,8 @@ class LabelledImages:
 def read_images(path: Path, *, image: str = "image", label: str = "label") -> LabelledImages:
     """A Parquet file of compressed images and class numbers, through the cache.
 
-    Class names are read from the schema's metadata entry `classes` (comma separated). Raises
-    `MissingData`, `BadData`, `OutputError`.
+    Class names are read from the schema's metadata (see `class_names`). Raises `MissingData`, `BadData`,
+    `OutputError`.
     """
     if not path.is_file():
         raise MissingData("there is no such file", where=str(path), help="check the path")
@@ -58,11 +60,10 @@ def _decode_into(folder: Path, path: Path, image: str, label: str) -> None:
             )
     labels = _column(table, label, path).astype(np.int64)
     pixels = decode_all(table[image].to_pylist(), where=str(path))
-    names = (table.schema.metadata or {}).get(b"classes", b"").decode()
     with new_folder(folder) as work:
         np.save(work / "pixels.npy", pixels)
         np.save(work / "labels.npy", labels)
-        (work / "classes.json").write_text(json.dumps(names.split(",") if names else []))
+        (work / "classes.json").write_text(json.dumps(class_names(table.schema.metadata)))
 
 
 def _open(path: Path) -> Any:

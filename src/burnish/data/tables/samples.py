@@ -11,7 +11,7 @@ import pyarrow.parquet
 from burnish.core.errors import BadData, MissingData
 from burnish.core.files import new_file
 from burnish.data.samples.columns import SampleColumns
-from burnish.data.tables.sources import unreadable
+from burnish.data.tables.faults import unreadable
 
 _SCHEMA = pa.schema(
     [

@@ -7,7 +7,6 @@ opens whole arrays).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,78 +15,62 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from burnish.core.errors import BadData, MissingData
-from burnish.core.files import digest, sha256
+from burnish.core.files import sha256
+from burnish.data.npz import read_npz
+from burnish.data.tables.class_names import class_metadata, class_names
+from burnish.data.tables.faults import check_names, unreadable
+from burnish.data.tables.image_folder import open_images
+from burnish.data.tables.source import Source, share_of
 
 TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 """Files of rows and columns that are read as a stream."""
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _BLOCK_BYTES = 8 << 20
 _ROWS = 16_384
-_IMAGE_ROWS = 512
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A table in batches. `size_bytes` and `digest()` (SHA-256, in hex) are of what it is read from.
-
-    `share` says how much of it has been read, in [0, 1], given the rows that came out.
-    """
-
-    schema: Any
-    batches: Iterator[Any]
-    share: Callable[[int], float]
-    size_bytes: int
-    digest: Callable[[], str]
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def open_source(path: Path, columns: Sequence[str] | None = None) -> Source:
     """Look at the kind of source by its name; of Parquet only `columns` are read. Raises `MissingData`, `BadData`."""
     if path.is_dir():
-        return _images(path)
+        return open_images(path)
     if not path.is_file():
         raise MissingData("there is no such file or folder", where=str(path), help="check the path")
     try:
-        return _file(path, columns)
-    except pa.ArrowException as error:
+        source = _file(path, columns)
+        check_names(path, source.schema.names)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise unreadable(path, error) from None
-
-
-def unreadable(path: Path, error: Exception) -> BadData:
-    """What pyarrow could not read, in one line."""
-    return BadData(
-        "the file cannot be read",
-        where=str(path),
-        why=str(error).splitlines()[0],
-        help="every row needs the same columns with the same types; the first rows decide them",
-    )
+    return source
 
 
 def _file(path: Path, columns: Sequence[str] | None) -> Source:
     facts: dict[str, Any] = {"size_bytes": path.stat().st_size, "digest": lambda: sha256(path)}
-    match path.suffix:
+    match path.suffix.lower():
         case ".jsonl" | ".ndjson" | ".json":
             file, share = _stream(path)
             options = pyarrow.json.ReadOptions(block_size=_BLOCK_BYTES)
             reader = pyarrow.json.open_json(file, read_options=options)
             return Source(schema=reader.schema, batches=iter(reader), share=share, **facts)
-        case ".csv" | ".tsv":
+        case ".csv" | ".tsv" as suffix:
             file, share = _stream(path)
+            delimiter = "\t" if suffix == ".tsv" else ","
             reader = pyarrow.csv.open_csv(
                 file,
                 read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
-                parse_options=pyarrow.csv.ParseOptions(delimiter="\t" if path.suffix == ".tsv" else ","),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             )
             return Source(schema=reader.schema, batches=iter(reader), share=share, **facts)
         case ".parquet":
             parquet = pyarrow.parquet.ParquetFile(path)
-            schema = parquet.schema_arrow.remove_metadata()
-            kept = {k.decode(): v.decode() for k, v in (parquet.schema_arrow.metadata or {}).items() if k == b"classes"}
-            share = _of(parquet.metadata.num_rows)
+            classes = class_names(parquet.schema_arrow.metadata)
             return Source(
-                schema=schema, batches=_row_groups(parquet, path, columns), share=share, metadata=kept, **facts
+                schema=parquet.schema_arrow.remove_metadata(),
+                batches=_row_groups(parquet, path, columns),
+                share=share_of(parquet.metadata.num_rows),
+                metadata=class_metadata(classes) if classes else {},
+                **facts,
             )
         case ".npz":
             return _arrays(path, facts)
@@ -114,61 +97,35 @@ def _row_groups(parquet: Any, path: Path, columns: Sequence[str] | None) -> Iter
 
 def _arrays(path: Path, facts: dict[str, Any]) -> Source:
     """One column per array; rows of several dimensions become lists of fixed length, their shape in the field."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise unreadable(path, error) from None
+    arrays = read_npz(path)
     counts = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
     if not arrays or len(set(counts.values())) > 1 or -1 in counts.values():
         raise BadData("the arrays have not the same number of rows", where=str(path), why=str(counts))
     columns, fields = [], []
     for name, array in arrays.items():
-        flat = np.ascontiguousarray(array).reshape(len(array), -1)
-        column = pa.array(flat.ravel())
-        if array.ndim > 1:
-            column = pa.FixedSizeListArray.from_arrays(column, flat.shape[1])
+        column = _column(array, where=f"{path}, array {name!r}")
         shape = ",".join(map(str, array.shape[1:]))
         fields.append(pa.field(name, column.type, metadata={"shape": shape} if shape else None))
         columns.append(column)
     table = pa.table(columns, schema=pa.schema(fields))
-    return Source(schema=table.schema, batches=iter(table.to_batches(_ROWS)), share=_of(table.num_rows), **facts)
+    return Source(schema=table.schema, batches=iter(table.to_batches(_ROWS)), share=share_of(table.num_rows), **facts)
 
 
-def _images(folder: Path) -> Source:
-    """Columns `image` (the file's bytes), `label` (int64, in the order of the class names) and `path`."""
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    rows = [
-        (file, number)
-        for number, name in enumerate(classes)
-        for file in sorted((folder / name).rglob("*"))
-        if file.suffix.lower() in IMAGES
-    ]
-    if not rows:
-        raise BadData("no images found", where=str(folder), help="one folder per class, images in it")
-    schema = pa.schema([("image", pa.binary()), ("label", pa.int64()), ("path", pa.string())])
-
-    def batches() -> Iterator[Any]:
-        for start in range(0, len(rows), _IMAGE_ROWS):
-            part = rows[start : start + _IMAGE_ROWS]
-            names = [file.relative_to(folder).as_posix() for file, _ in part]
-            yield pa.record_batch([[f.read_bytes() for f, _ in part], [n for _, n in part], names], schema=schema)
-
-    def whole() -> str:
-        return digest(*(part for file, _ in rows for part in (file.relative_to(folder).as_posix(), sha256(file))))
-
-    return Source(
-        schema=schema,
-        batches=batches(),
-        share=_of(len(rows)),
-        size_bytes=sum(file.stat().st_size for file, _ in rows),
-        digest=whole,
-        metadata={"classes": ",".join(classes)},
-    )
-
-
-def _of(total: int) -> Callable[[int], float]:
-    return lambda rows: rows / max(1, total)
+def _column(array: NDArray[Any], *, where: str) -> Any:
+    if not array.size:
+        raise BadData(
+            f"the array holds nothing, its shape is {array.shape}", where=where, help="fill it or leave it out"
+        )
+    flat = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(len(array), -1)
+    try:
+        column = pa.array(flat.ravel())
+    except pa.ArrowNotImplementedError:
+        raise BadData(
+            f"an array of type {array.dtype} cannot become a column",
+            where=where,
+            help="give numbers, truth values or texts; fields and complex parts as arrays of their own",
+        ) from None
+    return pa.FixedSizeListArray.from_arrays(column, flat.shape[1]) if array.ndim > 1 else column
 
 
 def _stream(path: Path) -> tuple[Any, Callable[[int], float]]:
