@@ -68,7 +68,7 @@ def plan(
 
 def parse_bytes(text: str) -> float:
     """`24GiB` as a number. Raises `RecipeError`."""
-    found = re.fullmatch(r"([\d.]+)\s*(\w+)", text.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(\w+)", text.strip())
     if found is None or found[2] not in _UNITS:
         raise RecipeError(f"{text!r} is no amount of memory", where="--memory", help="write 24GiB or 80GB")
     return float(found[1]) * _UNITS[found[2]]
