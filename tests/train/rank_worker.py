@@ -25,7 +25,9 @@ from burnish.train.loop import FitResult, fit
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
 from burnish.train.ranks import Ranks, current_ranks, joined
+from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings
+from burnish.train.weighting import build_weighting
 
 OBJECTIVE = task(cross_entropy())
 SETTINGS = FitSettings(
@@ -41,6 +43,8 @@ RUNS = {
     "adamw": {"optimizer": "adamw"},
     "sgd": {"optimizer": "sgd", "accumulate": 2, "clip_norm": 0.05},
     "ema": {"optimizer": "adamw", "ema": 0.5, "keep_best": False},
+    "weighted": {"optimizer": "adamw", "weighting": "hard", "weighting_warmup": 0.2},
+    "rare": {"optimizer": "sgd", "weighting": "class-balanced", "weighting_warmup": 0.0, "curriculum": "random"},
 }
 
 
@@ -77,8 +81,17 @@ def split() -> Split:
 
 def train(module: nn.Module, changes: dict[str, object], data: Split | None = None, **more: object) -> FitResult:
     settings = SETTINGS.model_copy(update=changes)
-    given = {"objective": OBJECTIVE, "settings": settings, "seed": 1, "progress": Silent(), "ranks": current_ranks()}
-    return fit(module, split() if data is None else data, **(given | more))
+    rows = split() if data is None else data
+    weighting = build_weighting(settings, rows)
+    given = {
+        "objective": OBJECTIVE if weighting is None else task(cross_entropy(), weighting=weighting),
+        "samples": Samples(weighting=weighting),
+        "settings": settings,
+        "seed": 1,
+        "progress": Silent(),
+        "ranks": current_ranks(),
+    }
+    return fit(module, rows, **(given | more))
 
 
 def gradients(strategy: str, ranks: Ranks, count: int) -> float:

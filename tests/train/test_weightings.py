@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
@@ -15,9 +19,10 @@ from burnish.data.split import Split
 from burnish.train import loop
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
+from burnish.train.ranks import Ranks
 from burnish.train.samples import Samples
 from burnish.train.settings import FitSettings
-from burnish.train.weighting import CEILING, FLOOR, build_weighting
+from burnish.train.weighting import CEILING, FLOOR, build_weighting, of_all
 from burnish.train.weightings import doubt
 from tests.train.test_loop import SETTINGS, accuracy, net, rows
 
@@ -223,3 +228,41 @@ def test_every_class_keeps_its_share_of_the_first_rows_however_hard_it_is():
     batches = Samples(difficulty=np.arange(100.0)).batches(split, settings, seed=1, epoch=0, device=torch.device("cpu"))
     seen = {int(row) for batch in batches for row in batch.rows}
     assert seen <= {*range(25), *range(50, 75)} and abs(sum(row < 50 for row in seen) - len(seen) / 2) <= 2
+
+
+class Threads(Ranks):
+    """Ranks that are threads of this process."""
+
+    def each(self, values):
+        barrier, slots = self.group
+        slots[self.rank] = values.clone()
+        barrier.wait(timeout=60)
+        found = torch.stack(list(slots))
+        barrier.wait(timeout=60)
+        return found
+
+
+@given(st.integers(1, 5), st.integers(0, 9), st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_all_ranks_know_the_rows_of_all_and_where_theirs_are(world, count, seed):
+    """Ranks without rows, and one that repeats those of the first, as where a batch is too short for all."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.choice(2**40, count, replace=False)
+    parts = list(np.array_split(numbers, world))
+    if count > 1:
+        parts.append(numbers[:2])
+    values = {int(row): float(np.float32(rng.random())) for row in numbers}
+    group = threading.Barrier(len(parts)), [None] * len(parts)
+
+    def ask(rank):
+        rows = torch.from_numpy(parts[rank])
+        mine = torch.tensor([values[int(row)] for row in rows], dtype=torch.float32)
+        return of_all(Threads(rank=rank, world=len(parts), group=group), rows, mine)
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        found = list(pool.map(ask, range(len(parts))))
+    for rank, (every, seen, places) in enumerate(found):
+        if len(parts) > 1:
+            assert every.tolist() == numbers.tolist()
+        assert [values[int(row)] for row in every] == seen.tolist()
+        assert every[places].tolist() == parts[rank].tolist()

@@ -108,7 +108,9 @@ def fit(
         if total >= ENOUGH:
             progress.say(f"    {label} in {precision.reason}")
         if ranks.world > 1:
-            refuse_on_ranks(weighted=chosen.weighting is not None, precision=precision.name)
+            refuse_on_ranks(precision=precision.name)
+            if chosen.weighting is not None:
+                chosen.weighting.ranks = ranks
             progress.say(f"strategy {reason}")
             predicted = strategy.predict(model_size(module, settings.optimizer), ranks.world)
         work, called = strategy.wrap(module, device)

@@ -27,15 +27,8 @@ def refuse_call(split: Split, settings: FitSettings, samples: Samples, *, scored
         raise RecipeError("the settings name a weighting, and none was built", where="weighting", help="give samples")
 
 
-def refuse_on_ranks(*, weighted: bool, precision: str) -> None:
-    """Raises `Unsupported` on what one rank would have to know of the others."""
-    if weighted:
-        raise Unsupported(
-            "rows cannot be weighed on several ranks",
-            where="weighting",
-            why="a weighting remembers every row, and a rank sees only its own",
-            help="leave weighting empty, or train on one rank",
-        )
+def refuse_on_ranks(*, precision: str) -> None:
+    """Raises `Unsupported` on fp16, whose scale each rank would have to agree on with the others."""
     if precision == "fp16":
         raise Unsupported(
             "fp16 cannot be trained on several ranks", where="precision", help="set precision to bf16 or fp32"
@@ -47,7 +40,7 @@ def refuse_settings_on_ranks(settings: FitSettings) -> None:
 
     `MissingExtra` where the strategy needs a package that is not there.
     """
-    refuse_on_ranks(weighted=bool(settings.weighting), precision=settings.precision)
+    refuse_on_ranks(precision=settings.precision)
     if settings.strategy == "single":
         refuse_single()
     if settings.strategy != "auto":

@@ -107,8 +107,8 @@ class RunState:
         if self.average is not None:
             averages = self._spread(saved.average if saved else None, live)
             self.average.load({name: self.strategy.local(tensor) for name, tensor in averages.items()})
-        if self.weighting is not None and saved is not None:
-            self.weighting.load(saved.weighting)
+        if self.weighting is not None:
+            self.weighting.load(dict(self.ranks.hand_out(saved.weighting if saved else {})))
         self.scaler.load_state_dict(told["scaler"])
         self.skipped, self.losses = told["skipped"], told["losses"]
         self._random = dict(self.ranks.hand_out(saved.within.random if saved and saved.within else {}))

@@ -20,6 +20,7 @@ from torch import Tensor
 from burnish.core.doors import WEIGHTINGS
 from burnish.core.errors import RecipeError
 from burnish.data.split import Split
+from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings
 
 FLOOR, CEILING = 0.05, 10.0
@@ -30,7 +31,9 @@ _MEMORY = 0.7
 class Weighting(ABC):
     """Weights of rows. `split` holds all training rows. `follows` are the settings of `fit` that it goes by.
 
-    `kept` bool [N]: rows that `fit` draws, None for all; `found` is a sentence on what the weighting made of the rows.
+    `ranks` train together: all of them then call `weights` in the same steps, know the same of every row, and weigh
+    the rows of the global batch against each other. `kept` bool [N]: rows that `fit` draws, None for all; `found` is a
+    sentence on what the weighting made of the rows.
     """
 
     follows: ClassVar[tuple[str, ...]] = ("weighting_warmup",)
@@ -38,6 +41,7 @@ class Weighting(ABC):
     found: str = ""
 
     def __init__(self, split: Split, settings: FitSettings) -> None:
+        self.ranks = Ranks()
         self.warmup = settings.weighting_warmup
         self.share = 0.0
         self.confidence = torch.ones(len(split))
@@ -48,18 +52,21 @@ class Weighting(ABC):
         """Weights [B] before limits. `confidence` [B]: exp(-loss) of now, on the processor; `rows` int64 [B]."""
 
     def weights(self, losses: Tensor, rows: Tensor) -> Tensor:
-        """Weights [B] of the rows of a batch, mean 1, no gradient, on the device of `losses` [B]; remembers them."""
-        now = torch.exp(-losses.detach().float()).cpu()
+        """Weights [B] of the rows of a batch, no gradient, on the device of `losses` [B]; remembers them.
+
+        Their mean is 1 over the batch, which is the global one where there are ranks.
+        """
+        rows, now, mine = of_all(self.ranks, rows, torch.exp(-losses.detach().float()).cpu())
         before = torch.where(self.seen[rows], self.confidence[rows], now)
         self.confidence[rows] = _MEMORY * before + (1 - _MEMORY) * now
         self.seen[rows] = True
-        if self.share < self.warmup:
+        if self.share < self.warmup or not len(rows):
             return torch.ones_like(losses.detach())
         found = self.raw(now, rows).float()
         limited = (found / found.mean().clamp_min(1e-12)).clamp(FLOOR, CEILING)
         if self.kept is not None:
             limited = limited * self.kept[rows]
-        return (limited / limited.mean().clamp_min(1e-12)).to(losses.device)
+        return (limited / limited.mean().clamp_min(1e-12))[mine].to(losses.device)
 
     def state(self) -> dict[str, Tensor]:
         """What has been seen, as tensors; a run that goes on needs it."""
@@ -68,6 +75,26 @@ class Weighting(ABC):
     def load(self, saved: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
         self.confidence, self.seen = saved["confidence"].clone(), saved["seen"].clone()
+
+
+def of_all(ranks: Ranks, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row numbers and values of all ranks, every row once, in the order of the ranks; and where this rank's are there.
+
+    A rank may have none, or rows of another one (see `Batch.share`).
+    """
+    if ranks.world == 1:
+        return rows, values, torch.arange(len(rows))
+    counts: list[int] = ranks.each(torch.tensor(len(rows))).tolist()
+    table = torch.zeros(2, max(counts), dtype=torch.float64)  # which holds row numbers and float32 as they are
+    table[:, : len(rows)] = torch.stack([rows.double(), values.double()])
+    parts = ranks.each(table)
+    every = torch.cat([part[:, :count] for part, count in zip(parts, counts, strict=True)], dim=1)
+    _, first, which = np.unique(every[0].numpy(), return_index=True, return_inverse=True)
+    kept = np.sort(first)
+    places = torch.from_numpy(np.searchsorted(kept, first[which]))
+    begin = sum(counts[: ranks.rank])
+    once = every[:, torch.from_numpy(kept)]
+    return once[0].long(), once[1].float(), places[begin : begin + len(rows)]
 
 
 def build_weighting(settings: FitSettings, split: Split) -> Weighting | None:

@@ -10,6 +10,8 @@ from torch import nn
 from burnish.data.split import Split
 from burnish.passes.distillation.objective import TeacherCache, Weights, distill_objective, logit_loss
 from burnish.train.losses import cross_entropy, mse
+from burnish.train.settings import FitSettings
+from burnish.train.weighting import build_weighting
 from tests import tiny
 
 
@@ -131,3 +133,19 @@ def test_kept_answers_are_those_of_fp32_whatever_format_the_training_takes() -> 
         for batch in batches:
             for one, other in zip(tried.answers(batch), fresh.answers(batch), strict=True):
                 assert one.dtype == torch.float32 and torch.equal(one, other)
+
+
+def test_a_weighting_hears_of_a_batch_without_labels() -> None:
+    """On several ranks all must ask it in the same step, also one whose rows have no labels."""
+    known = {"input": np.ones((2, 4), np.float32)}
+    split = Split(inputs=known, targets=np.array([2, 1])).with_unlabelled(Split(inputs=known, targets=np.zeros(2)))
+    weighting = build_weighting(FitSettings(weighting="hard", weighting_warmup=0), split)
+    assert weighting is not None
+    asked = []
+    monkeyed = weighting.weights
+    weighting.weights = lambda losses, rows: asked.append(len(rows)) or monkeyed(losses, rows)  # type: ignore[method-assign]
+    teacher, student = nn.Linear(4, 3).eval(), nn.Linear(4, 3)
+    objective = distill_objective(teacher, cross_entropy(), Weights(labels=0.5), labelled=2, weighting=weighting)
+    losses = [objective(student, split.batch(np.array(rows))) for rows in ([0, 1], [2, 3])]
+    assert asked == [2, 0]
+    assert all(torch.isfinite(loss) for loss in losses)

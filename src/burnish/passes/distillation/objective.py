@@ -124,6 +124,8 @@ def _mixed(
         return total + weights.labels * task_loss.of(outputs, batch.targets, batch.rows)
     known = batch.rows < labelled
     if not bool(known.any()):
+        if task_loss.weighting is not None:  # which all ranks ask in the same step
+            task_loss.weighting.weights(total.new_zeros(0), batch.rows[known])
         return total
     share = float(known.float().mean())
     rows = batch.rows[known]
