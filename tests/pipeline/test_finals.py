@@ -1,12 +1,14 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from burnish.core import machine
 from burnish.core.budget import Budget, parse_budget
+from burnish.core.doors import METRICS
 from burnish.core.errors import Unsupported
 from burnish.pipeline import finals
-from burnish.pipeline.finalist import too_slow
+from burnish.pipeline.finalist import much_faster
 from burnish.pipeline.finals import Finals
 from burnish.pipeline.recipe import Compile
 from tests.pipeline.fake import profile
@@ -66,15 +68,77 @@ def test_without_the_model_that_was_given_there_is_nothing_to_compare_with():
     assert "fit on ort: it does not run" in caught.value.why
 
 
-def test_the_slow_ones_of_a_stage_are_not_asked_unless_they_are_fast_at_one_shape():
-    rows = [
-        finalist("fit on eager", 0, (9.0, 9.0)),
-        finalist("fit on ort", 0, (1.0, 2.0)),
-        finalist("fit on ort dynamic", 0, (5.0, 8.0)),
-        finalist("fit on openvino", 0, (2.9, 9.0)),
-        finalist("prune on eager", 1, (9.0, 9.0)),
-    ]
-    assert too_slow(rows) == {"fit on ort dynamic": "4.0 times slower than fit on ort, or more: left out"}
+ROWS = {
+    "fit on eager": (0, (9.0, 9.0)),
+    "fit on ort": (0, (1.0, 2.0)),
+    "fit on ort dynamic": (0, (5.0, 8.0)),
+    "fit on openvino": (0, (2.9, 9.0)),
+    "prune on eager": (1, (9.0, 9.0)),
+}
+
+
+def test_much_faster_is_so_at_every_shape_and_of_the_same_stage():
+    rows = [finalist(label, stage, times) for label, (stage, times) in ROWS.items()]
+    found = {row.label: [other.label for other in much_faster(row, rows)] for row in rows}
+    assert found == {
+        "fit on eager": ["fit on ort"],
+        "fit on ort": [],
+        "fit on ort dynamic": ["fit on ort"],
+        "fit on openvino": [],
+        "prune on eager": [],
+    }
+
+
+class Asked:
+    """Answers that are right, but for those of some candidates."""
+
+    def __init__(self, wrong=(), inexact=()):
+        self.wrong, self.inexact, self.order = wrong, inexact, []
+
+    def __call__(self, **_):
+        return self
+
+    def collect(self, finalists):
+        self.order.append([item.label for item in finalists])
+        for item in finalists:
+            item.exact = item.label not in self.inexact
+            item.on_validation = np.eye(2)[[1, 0, 1, 0] if item.label in self.wrong else [0, 1, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "budget", "late"),
+    [
+        (Asked(), "accuracy>=-1pt", []),
+        (Asked(inexact=["fit on ort"]), "accuracy>=-1pt", ["fit on ort dynamic"]),
+        (Asked(wrong=["fit on ort"]), "accuracy>=-1pt", ["fit on ort dynamic"]),
+        (Asked(wrong=["fit on ort"]), "accuracy>=-100pt", []),
+    ],
+)
+def test_a_slow_one_is_asked_only_where_nothing_faster_may_be_returned(monkeypatch, asked, budget, late):
+    monkeypatch.setattr("burnish.pipeline.finals.Answers", asked)
+    monkeypatch.setattr("burnish.pipeline.finals.parameters", lambda module: 1)
+    work = SimpleNamespace(
+        metric=METRICS.get("accuracy"), validation=SimpleNamespace(targets=np.array([0, 1, 0, 1])), name="tiny"
+    )
+    rows = [finalist(label, stage, times) for label, (stage, times) in ROWS.items()]
+    for row in rows:
+        row.on_validation, row.exact, row.reason = None, True, ""
+        row.variant = SimpleNamespace(precision="int8", module=None)
+        row.built = SimpleNamespace(backend=SimpleNamespace(name="x"), options={}, size_bytes=1)
+    a_finals(SimpleNamespace(workload=work), budget=parse_budget(budget, "accuracy"))._ask(rows)
+    assert asked.order == [[label for label in ROWS if label != "fit on ort dynamic"], *([late] if late else [])]
+    told = "left out: fit on ort is at least 3 times as fast at every shape"
+    assert rows[2].reason == ("" if late else told)
+    assert (rows[2].on_validation is None) == (not late)
+
+
+def test_with_a_budget_for_bytes_all_are_asked(monkeypatch):
+    asked = Asked()
+    monkeypatch.setattr("burnish.pipeline.finals.Answers", asked)
+    rows = [finalist(label, stage, times) for label, (stage, times) in ROWS.items()]
+    work = SimpleNamespace(metric=METRICS.get("accuracy"))
+    a_finals(SimpleNamespace(workload=work), budget=parse_budget("size<=4MB", "accuracy"))._ask(rows)
+    assert asked.order == [list(ROWS)]
 
 
 @pytest.mark.parametrize(("text", "bytes_count"), [("accuracy>=-1pt", False), ("accuracy>=-1pt, size<=4MB", True)])

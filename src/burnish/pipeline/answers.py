@@ -46,7 +46,7 @@ class Answers:
             free: SimpleQueue[Predictor] = SimpleQueue()
             for lane in range(lanes):
                 folder = self.bench.folder / f"answers-{lane}"
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 free.put(stack.enter_context(Predictor(threads, folder)))
             task = stack.enter_context(self.bench.progress.task("checking candidates", len(finalists)))
             pool = stack.enter_context(ThreadPoolExecutor(lanes))

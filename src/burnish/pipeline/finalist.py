@@ -15,7 +15,8 @@ from burnish.pipeline.workbench import Built, Workbench
 
 Array = NDArray[np.generic]
 
-_TOO_SLOW = 3.0
+MUCH = 3.0
+"""So many times as fast: a slower candidate of the same model will not be chosen."""
 
 
 @dataclass(kw_only=True)
@@ -54,10 +55,12 @@ def build_finalists(
     chosen = places(precisions, targets, names, useful[0] if useful else "")
     if reference in known and reference not in chosen[0]:
         chosen[0] = [reference, *chosen[0]]
+    passes = [name for _, name, _ in survivors]
     finalists: list[Finalist] = []
     failed: dict[str, str] = {}
     with bench.progress.task("compiling candidates", total=len(survivors)) as task:
-        for (stage, name, variant), where in zip(survivors, chosen, strict=True):
+        for (stage, given, variant), where in zip(survivors, chosen, strict=True):
+            name = given if passes.count(given) == 1 else f"{given} {stage}"
             built, refused = bench.build_all(variant, [known[backend] for backend in where])
             failed |= {f"{name} on {key}": reason for key, reason in refused.items()}
             finalists += [Finalist(stage=stage, name=name, variant=variant, built=item) for item in built]
@@ -67,15 +70,11 @@ def build_finalists(
     return finalists, failed
 
 
-def too_slow(finalists: Sequence[Finalist]) -> dict[str, str]:
-    """Label -> why, for those that need not be asked: another one of their stage is three times as fast at every shape.
+def much_faster(finalist: Finalist, others: Sequence[Finalist]) -> list[Finalist]:
+    """Those of the same stage that are three times as fast or more at every shape, the fastest first."""
 
-    The first finalist stays, what everything is compared with.
-    """
-    found = {}
-    for finalist in finalists[1:]:
-        for other in finalists:
-            times = [profile.p50.value / other.latency[shape].p50.value for shape, profile in finalist.latency.items()]
-            if other.stage == finalist.stage and min(times) > _TOO_SLOW:
-                found[finalist.label] = f"{min(times):.1f} times slower than {other.label}, or more: left out"
-    return found
+    def gain(other: Finalist) -> float:
+        return min(profile.p50.value / other.latency[shape].p50.value for shape, profile in finalist.latency.items())
+
+    found = [other for other in others if other.stage == finalist.stage and gain(other) > MUCH]
+    return sorted(found, key=gain, reverse=True)

@@ -14,7 +14,7 @@ from burnish.measure.quality import paired, quality
 from burnish.measure.size import macs, parameters
 from burnish.model.variant import Variant
 from burnish.pipeline.answers import Answers
-from burnish.pipeline.finalist import Finalist, build_finalists, too_slow
+from burnish.pipeline.finalist import MUCH, Finalist, build_finalists, much_faster
 from burnish.pipeline.recipe import Compile
 from burnish.pipeline.stages import one_row
 from burnish.pipeline.workbench import Built, Workbench
@@ -41,11 +41,7 @@ class Finals:
         """All finalists with their points; the base on the reference backend comes first."""
         finalists, self.failed = build_finalists(self.bench, self.survivors)
         finalists = self._timed(finalists)
-        if not self.budget.limits_bytes:
-            slow = too_slow(finalists)
-            self.failed |= slow
-            finalists = [finalist for finalist in finalists if finalist.label not in slow]
-        Answers(bench=self.bench, tolerance=self.compile.tolerance).collect(finalists)
+        self._ask(finalists)
         self.failed |= {f.label: f.reason for f in finalists if f.on_validation is None}
         finalists = self._with_base([finalist for finalist in finalists if finalist.on_validation is not None])
         return finalists, [self._point(finalist, finalists[0].built) for finalist in finalists]
@@ -92,6 +88,35 @@ class Finals:
             if other > spare
         ]
 
+    def _ask(self, finalists: Sequence[Finalist]) -> None:
+        """Collect their answers, but of those that something usable is much faster than: these get a reason."""
+        answers = Answers(bench=self.bench, tolerance=self.compile.tolerance)
+        slow = [] if self.budget.limits_bytes else [f for f in finalists[1:] if much_faster(f, finalists)]
+        numbers = set(map(id, slow))
+        asked = [finalist for finalist in finalists if id(finalist) not in numbers]
+        answers.collect(asked)
+        usable = [finalist for finalist in asked if self._usable(finalist, finalists[0])]
+        late = []
+        for finalist in slow:
+            faster = much_faster(finalist, usable)
+            if faster:
+                finalist.reason = f"left out: {faster[0].label} is at least {MUCH:g} times as fast at every shape"
+            else:
+                late.append(finalist)
+        if late:
+            answers.collect(late)
+
+    def _usable(self, finalist: Finalist, base: Finalist) -> bool:
+        """Whether it may be returned, whatever it takes: exact, and within the budget's limit on quality."""
+        if not finalist.exact or finalist.on_validation is None:
+            return False
+        metric = self.bench.workload.metric.name
+        limit = self.budget.quality(metric)
+        if limit is None:
+            return True
+        point, first = (self._point(item, base.built) for item in (finalist, base))
+        return self.budget.judge(point, first, metric, "validation")[limit.text] is not False
+
     def _timed(self, finalists: list[Finalist]) -> list[Finalist]:
         """Those that ran, with their latencies; one that does not run is dropped, and the others are timed again."""
         found = None
@@ -106,11 +131,11 @@ class Finals:
                     labels=[f.label for f in finalists],
                 )
             except Unsupported as error:
-                bad = next((f.label for f in finalists if f"{error.where}, ".startswith(f"{f.label}, ")), "")
-                if not bad:
+                bad = next((f for f in finalists if f"{error.where}, ".startswith(f"{f.label}, ")), None)
+                if bad is None:
                     raise
-                self.failed[bad] = "; ".join(part for part in (error.what, error.why) if part)
-                finalists = [finalist for finalist in finalists if finalist.label != bad]
+                self.failed[bad.label] = "; ".join(part for part in (error.what, error.why) if part)
+                finalists = [finalist for finalist in finalists if finalist is not bad]
         for shape, rows in found.items():
             for finalist, (profile, speed) in zip(finalists, rows, strict=True):
                 finalist.latency[shape], finalist.speedup[shape] = profile, speed
