@@ -88,6 +88,8 @@ def test_of_many_bytes_the_first_rows_are_compared_and_it_says_so(monkeypatch: p
     (found,) = find_doubles(split(table))
     assert (found.compared, found.total, len(found.rows)) == (100, 300, 50)
     assert "50 of the first 100 (of 300) train rows" in found.line
+    shared = find_shared(split(table), split(table[:10]), ("train", "test"))
+    assert "10 of 10 test rows (100 %) are also train rows among the first 100 (of 300)" in shared.line
 
 
 def test_splits_without_rows_share_none() -> None:

@@ -6,6 +6,7 @@ from burnish.core.errors import BurnishError, UnknownName
 from burnish.core.measurement import LatencyProfile, Measurement
 from burnish.measure.latency import compare
 from burnish.measure.profiles import ratio, samples_per_second
+from burnish.measure.worker_process import WorkerProcess
 from tests.measure.sample import candidate, requests
 
 
@@ -62,12 +63,19 @@ def test_errors_of_a_candidate_come_through():
             compare(candidates, shapes)
 
 
-def test_a_candidate_is_opened_once_for_all_shapes_the_smallest_first():
-    counter = Counter()
+def test_a_candidate_is_opened_once_for_all_shapes_the_smallest_first(monkeypatch):
+    counter, verbs, ask = Counter(), [], WorkerProcess.ask
+
+    def watched(self, verb, **body):
+        verbs.append(verb)
+        return ask(self, verb, **body)
+
+    monkeypatch.setattr(WorkerProcess, "ask", watched)
     shapes = {"batch 9": requests(batch=9), "batch 1": requests(batch=1)}
     by_batch = candidate("one", 0.0, options={"ms": {"1": 1.0, "9": 20.0}})
     found = compare([by_batch], shapes, rounds=3, calls=2, warmup=0, pause_s=0.0, progress=counter)
     assert list(found) == ["batch 9", "batch 1"]
+    assert (verbs.count("load"), verbs.count("take")) == (1, 2)
     assert counter.labels == ["measuring batch 1", "measuring batch 9"]
     assert found["batch 9"][0].served == "batch 9"
     assert found["batch 9"][0].p50.value >= 20 > found["batch 1"][0].p50.value

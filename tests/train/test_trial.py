@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from burnish.data.split import Split
+from burnish.train import precision
 from burnish.train.kept import Kept
 from burnish.train.losses import cross_entropy
 from burnish.train.objectives import task
 from burnish.train.ranks import Ranks
-from burnish.train.trial import StepTrial, precision_of, remembered
+from burnish.train.trial import StepTrial, precision_of
 from tests.train.test_loop import SETTINGS, net, rows, same
 
 CPU = torch.device("cpu")
@@ -87,17 +88,24 @@ def test_activations_are_computed_again_in_the_trial_where_they_are_in_the_run()
         assert len(calls) == (2 if again else 1) * 12
 
 
-def test_a_run_that_goes_on_decides_as_before(tmp_path):
-    def kept(key: str) -> Kept:
-        return Kept(checkpoint=tmp_path / "fit", key=key, name="precision")
+def test_a_run_that_goes_on_decides_as_before_under_any_strategy(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "_capable", lambda device, isa: ("bf16", ""))
+    auto = SETTINGS.model_copy(update={"precision": "auto"})
 
-    first = remembered(trial(net(), ticks()), kept("key"))(("fp32", "bf16"))
-    again = remembered(trial(net(), broken), kept("key"))(("fp32", "bf16"))
-    assert again == first
+    def decided(clock, key="key", settings=auto, steps=1000, **more):
+        kept = Kept(checkpoint=tmp_path / "fit", key=key, name="precision")
+        made = replace(trial(net(), clock), settings=settings)
+        return precision_of(made, kept, steps=steps, **({"divided": False} | more))
+
+    first = decided(ticks())
+    assert first.name == "fp32"
+    assert decided(broken) == decided(broken, divided=True) == decided(broken, steps=10) == first
+    assert decided(broken, settings=SETTINGS.model_copy(update={"precision": "bf16"})).name == "bf16"
+    assert decided(broken) == first
     with pytest.raises(AssertionError, match="measured again"):
-        remembered(trial(net(), broken), kept("another key"))(("fp32", "bf16"))
-    with pytest.raises(AssertionError, match="measured again"):
-        remembered(trial(net(), broken), kept("key"))(("fp32", "fp16"))
+        decided(broken, key="another key")
+    divided = decided(broken, key="divided", divided=True)
+    assert (divided.name, decided(broken, key="divided")) == ("bf16", divided)
 
 
 def broken():

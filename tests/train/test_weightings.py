@@ -54,7 +54,9 @@ def test_a_row_that_is_left_out_counts_nothing_even_beside_others():
     assert weighting.weights(torch.ones(2), torch.tensor([0, 0])).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize(("epochs", "kept"), [(1, [100]), (0.5, [100]), (3, [50, 67, 100]), (4, [50, 67, 83, 100])])
+@pytest.mark.parametrize(
+    ("epochs", "kept"), [(1, [100]), (0.5, [100]), (2.1, [50, 100]), (3, [50, 67, 100]), (4, [50, 67, 83, 100])]
+)
 def test_the_last_epoch_of_a_curriculum_has_all_rows(epochs, kept):
     told = {"curriculum": "easy", "curriculum_stages": 3, "curriculum_start": 0.5, "curriculum_share": 0.9}
     settings = FitSettings(epochs=epochs, batch_size=10, **told)

@@ -8,7 +8,9 @@ epoch, as JSON. Runs in the environment of the loader, which need not know the p
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -82,7 +84,10 @@ def hugging_face(way: str, folder: Path, batch: int) -> Epoch:
         import pyarrow as pa
 
         table = pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1]), "y": y})
-        datasets.Dataset(table.cast(features.arrow_schema)).save_to_disk(str(store))
+        part = folder / f"hf-{os.getpid()}"  # two peers read the same store, and begin at the same time
+        datasets.Dataset(table.cast(features.arrow_schema)).save_to_disk(str(part))
+        with contextlib.suppress(OSError):
+            part.rename(store)
     data = datasets.load_from_disk(str(store)).with_format("numpy" if way == "iter" else "torch")
     shape = x.shape[1:]
     if way == "loader":

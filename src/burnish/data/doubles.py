@@ -25,7 +25,7 @@ class Doubles:
     """`rows` of the split `names[1]` that are also rows of `names[0]`, where the first such ones are `partners`.
 
     With one name twice, they are rows that are there again, and partners are earlier. The first `compared` of `total`
-    rows were looked at.
+    rows were looked at, and of the other split the first `known` of `others`.
     """
 
     names: tuple[str, str]
@@ -33,6 +33,8 @@ class Doubles:
     partners: Rows
     compared: int
     total: int
+    known: int
+    others: int
 
     @property
     def line(self) -> str:
@@ -43,7 +45,8 @@ class Doubles:
         told = f"{len(self.rows):,} of {count} {other} rows ({100 * len(self.rows) / max(1, self.compared):.3g} %)"
         if one == other:
             return f"{told} are there twice: row {self.rows[0]} is row {self.partners[0]}" if len(self.rows) else told
-        return f"{told} are also {one} rows: what is measured on {other} is flattered"
+        among = "" if self.known == self.others else f" among the first {self.known:,} (of {self.others:,})"
+        return f"{told} are also {one} rows{among}: what is measured on {other} is flattered"
 
 
 def find_doubles(train: Split, **others: Split) -> tuple[Doubles, ...]:
@@ -51,12 +54,14 @@ def find_doubles(train: Split, **others: Split) -> tuple[Doubles, ...]:
     splits = {"train": train, **others}
     keys = {name: row_hashes(split) for name, split in splits.items()}
     pairs = [("train", "train"), *itertools.combinations(splits, 2)]
-    return tuple(_compare((one, other), keys[one], keys[other], len(splits[other])) for one, other in pairs)
+    return tuple(
+        _compare((one, other), (keys[one], keys[other]), (len(splits[one]), len(splits[other]))) for one, other in pairs
+    )
 
 
 def find_shared(one: Split, other: Split, names: tuple[str, str]) -> Doubles:
     """Rows of `other` that are also rows of `one`."""
-    return _compare(names, row_hashes(one), row_hashes(other), len(other))
+    return _compare(names, (row_hashes(one), row_hashes(other)), (len(one), len(other)))
 
 
 def row_hashes(split: Split) -> Keys:
@@ -93,14 +98,23 @@ def _mixed(block: Keys, salts: Keys) -> Keys:
     return keys
 
 
-def _compare(names: tuple[str, str], one: Keys, other: Keys, total: int) -> Doubles:
+def _compare(names: tuple[str, str], keys: tuple[Keys, Keys], totals: tuple[int, int]) -> Doubles:
+    one, other = keys
     if names[0] == names[1]:
         first = _first(one)
         rows = np.flatnonzero(first != np.arange(len(one)))
     else:
         first = _first(np.concatenate([one, other]))[len(one) :]
         rows = np.flatnonzero(first < len(one))
-    return Doubles(names=names, rows=rows, partners=first[rows], compared=len(other), total=total)
+    return Doubles(
+        names=names,
+        rows=rows,
+        partners=first[rows],
+        compared=len(other),
+        total=totals[1],
+        known=len(one),
+        others=totals[0],
+    )
 
 
 def _first(keys: Keys) -> Rows:

@@ -11,8 +11,8 @@ with one line:
     {"unload": {}} -> {"ok": {}}
     {"close": {}} -> {"ok": {}}, then the process ends
 
-`requests` is an .npz file whose arrays are named `<number>/<input>`; to take one starts the count of the peak
-memory anew, where the system can. A run times `count` requests
+`requests` is an .npz file whose arrays are named `<number>/<input>`. The peak memory is that of opening the executable,
+or since requests were taken, where the system can count anew: the larger one. A run times `count` requests
 from `first` on, round and round, `repeat` times; `warmup` calls before that are not timed. `predict`
 answers the one request in the file `inputs` into the file `outputs`. An
 error is answered as `{"error": {"kind", "what", "where", "why", "help"}}`. What libraries print
@@ -50,6 +50,7 @@ class Worker:
     def __init__(self) -> None:
         self._executable: Executable | None = None
         self._signature: Signature | None = None
+        self._opening = 0
         self._requests: list[Request] = []
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +82,7 @@ class Worker:
         """Open the executable."""
         parsed = Signature.from_json(signature)
         self._executable, self._signature = self.open(backend, Path(folder), options, parsed, threads), parsed
+        self._opening = peak_memory_bytes()
         return {}
 
     def take(self, requests: str) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class Worker:
                 start = time.perf_counter_ns()
                 executable(request)
                 times.append((time.perf_counter_ns() - start) / 1e6)
-        return {"ms": times, "peak_memory_bytes": peak_memory_bytes()}
+        return {"ms": times, "peak_memory_bytes": max(self._opening, peak_memory_bytes())}
 
     def predict(self, inputs: str, outputs: str) -> dict[str, Any]:
         """Answer one request from file to file."""
@@ -151,7 +153,7 @@ def read_requests(path: Path) -> list[Request]:
 
 
 def peak_memory_bytes() -> int:
-    """The most resident memory that this process has had, in bytes.
+    """The most resident memory that this process has had, in bytes, since it was forgotten.
 
     Linux's own high-water mark is read where it is: `getrusage` would also count the parent's
     pages from before this program was started.

@@ -36,19 +36,31 @@ def finite(seen: Seen, ranks: Ranks, *, epoch: int, first_step: int) -> list[flo
     for index, value in enumerate(values):
         of_loss = not math.isfinite(value)
         if of_loss or not math.isfinite(norms.get(index, 0.0)):
-            bad = int((~each[:, index].isfinite()).nonzero()[0]) if of_loss else 0
+            where = f"epoch {epoch}, step {first_step + index}"
+            if not of_loss:
+                raise TrainingFailed(
+                    f"the gradients have a norm of {norms[index]}",
+                    where=f"{where}, training rows {_rows(seen, index)}" if ranks.world == 1 else where,
+                    why="the loss is finite and its derivative is not, as that of a square root at 0, or far too large",
+                    help="look at the loss for these rows, or lower learning_rate",
+                )
+            bad = int((~each[:, index].isfinite()).nonzero()[0])
             of = f"rank {bad}, " if ranks.world > 1 else ""
-            shown = ", ".join(str(row) for row in seen.rows[index][:8].tolist())
-            shown = ranks.text(shown + (", ..." if len(seen.rows[index]) > 8 else ""), of=bad)
             raise TrainingFailed(
-                f"the loss is {value}" if of_loss else f"the gradients have a norm of {norms[index]}",
-                where=f"epoch {epoch}, step {first_step + index}, {of}training rows {shown}",
-                why="the learning rate is too high, or these rows hold values that are not finite"
-                if of_loss
-                else "the loss is finite and its derivative is not, as that of a square root or logarithm at 0",
-                help="lower learning_rate, or check the data" if of_loss else "look at the loss and at these rows",
+                f"the loss is {value}",
+                where=f"{where}, {of}training rows {ranks.text(_rows(seen, index), of=bad)}",
+                why="the learning rate is too high, or these rows hold values that are not finite",
+                help="lower learning_rate, or check the data",
             )
     return values
+
+
+def _rows(seen: Seen, index: int) -> str:
+    """The rows of a batch; with those of the batches before it that made one step with it."""
+    before = [place for place in seen.norms if place < index]
+    first = max(before) + 1 if before and index in seen.norms else index
+    rows = [int(row) for batch in seen.rows[first : index + 1] for row in batch.tolist()]
+    return ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
 
 
 def check_weights(run: RunState, epoch: int) -> None:

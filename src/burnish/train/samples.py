@@ -111,9 +111,9 @@ class Samples:
 def _allowed(settings: FitSettings, count: int, epoch: int) -> int:
     """How many rows take part in an epoch: stages over the first part of the run, then all.
 
-    The middle of an epoch says which stage it is in. The last epoch has all rows, so none is never learned from.
+    The middle of an epoch says which stage it is in. The last whole epoch has all rows, so none is never learned from.
     """
-    if epoch + 1 >= settings.epochs:
+    if epoch + 1 >= int(settings.epochs):
         return count
     stage = int((epoch + 0.5) / settings.epochs / settings.curriculum_share * settings.curriculum_stages)
     step = (1 - settings.curriculum_start) / settings.curriculum_stages

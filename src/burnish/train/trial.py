@@ -14,7 +14,7 @@ from burnish.data.split import Batch, Split
 from burnish.model.fake_quant import has_nodes
 from burnish.train.forward import forward_pass
 from burnish.train.kept import Kept
-from burnish.train.precision import Name, Precision, Trial, agreed, choose_precision
+from burnish.train.precision import Name, Precision, agreed, choose_precision
 from burnish.train.ranks import Ranks
 from burnish.train.settings import FitSettings, Objective
 
@@ -78,31 +78,23 @@ class StepTrial:
 def precision_of(trial: StepTrial, kept: Kept, *, steps: int, divided: bool) -> Precision:
     """The format of a run of so many steps: what the first rank finds, while the others wait for it.
 
-    `divided`: the model lies on the ranks in parts, and may be too large to be tried whole.
+    `divided`: the model lies on the ranks in parts, and may be too large to be tried whole. What `auto` found is kept,
+    so a run that goes on decides alike, also on other ranks or under another strategy.
     """
-    found = None
-    if trial.ranks.first:
-        long = steps >= ENOUGH
-        found = choose_precision(
-            trial.settings.precision,
-            trial.device,
-            remembered(trial, kept) if long else None,
-            rounded=has_nodes(trial.module),
-            world=trial.ranks.world,
-            divided=divided and long,
-        )
+    if not trial.ranks.first:
+        return agreed(None, trial.ranks, trial.device)
+    setting, long = trial.settings.precision, steps >= ENOUGH
+    told = kept.read() if setting == "auto" else None
+    if told is not None:
+        return agreed(Precision(**told, device=trial.device.type), trial.ranks, trial.device)
+    found = choose_precision(
+        setting,
+        trial.device,
+        trial if long else None,
+        rounded=has_nodes(trial.module),
+        world=trial.ranks.world,
+        divided=divided and long,
+    )
+    if setting == "auto":
+        kept.write({"name": found.name, "reason": found.reason})
     return agreed(found, trial.ranks, trial.device)
-
-
-def remembered(trial: StepTrial, kept: Kept) -> Trial:
-    """The trial, run once: what it found is kept, so a resumed run decides alike."""
-
-    def look_up(names: Sequence[Name]) -> Mapping[Name, Sequence[float]]:
-        found: dict[Name, list[float]] | None = kept.read()
-        if found is not None and set(found) == set(names):
-            return found
-        seconds = trial(names)
-        kept.write(seconds)
-        return seconds
-
-    return look_up

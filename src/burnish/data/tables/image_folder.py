@@ -32,6 +32,9 @@ def open_images(folder: Path) -> Source:
             help="move each into the folder of its class, or out of this folder",
         )
     classes = [entry.name for entry in seen if entry.is_dir()]
+    for name in classes:
+        if not name.isprintable():
+            raise BadData(f"the class folder {name!r} has no readable name", where=str(folder), help="rename it")
     rows = [
         (file, number)
         for number, name in enumerate(classes)
