@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,12 @@ def test_images_in_no_class_are_told(tmp_path: Path, beside: tuple[str, ...]) ->
         open_source(tmp_path / "photos")
     assert "2 lie beside" in caught.value.why and "a.JPG" in caught.value.why
     assert caught.value.where == str(tmp_path / "photos") and "move each" in caught.value.help
+
+
+def test_a_class_folder_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
+    """A name from a system that wrote Latin-1."""
+    picture(tmp_path / "photos" / "cat" / "1.png")
+    (tmp_path / "photos" / os.fsdecode(b"caf\xe9")).mkdir()
+    with pytest.raises(BadData, match=r"the class folder 'caf\\udce9' has no readable name") as caught:
+        open_source(tmp_path / "photos")
+    assert caught.value.help == "rename it"
