@@ -28,7 +28,6 @@ WORKER = Path(__file__).with_name("team_worker.py")
 @pytest.mark.parametrize(
     ("step", "where", "text"),
     [
-        (Step(name="fit", settings={"weighting": "trust"}), "passes.0 (fit): weighting", "weighed"),
         (Step(name="fit", settings={"precision": "fp16"}), "passes.0 (fit): precision", "fp16"),
         (Step(name="fit", settings={"strategy": "single"}), "passes.0 (fit): strategy", "one rank"),
         (Step(name="fit", settings={"strategy": "zero3", "optimizer": "muon"}), "passes.0 (fit): strategy", "muon"),
