@@ -116,18 +116,15 @@ class Asked:
 )
 def test_a_slow_one_is_asked_only_where_nothing_faster_may_be_returned(monkeypatch, asked, budget, late):
     monkeypatch.setattr("burnish.pipeline.finals.Answers", asked)
-    monkeypatch.setattr("burnish.pipeline.finals.parameters", lambda module: 1)
     work = SimpleNamespace(
         metric=METRICS.get("accuracy"), validation=SimpleNamespace(targets=np.array([0, 1, 0, 1])), name="tiny"
     )
     rows = [finalist(label, stage, times) for label, (stage, times) in ROWS.items()]
     for row in rows:
         row.on_validation, row.exact, row.reason = None, True, ""
-        row.variant = SimpleNamespace(precision="int8", module=None)
-        row.built = SimpleNamespace(backend=SimpleNamespace(name="x"), options={}, size_bytes=1)
     a_finals(SimpleNamespace(workload=work), budget=parse_budget(budget, "accuracy"))._ask(rows)
     assert asked.order == [[label for label in ROWS if label != "fit on ort dynamic"], *([late] if late else [])]
-    told = "left out: fit on ort is at least 3 times as fast at every shape"
+    told = "left out, fit on ort is at least 3 times as fast at every shape"
     assert rows[2].reason == ("" if late else told)
     assert (rows[2].on_validation is None) == (not late)
 

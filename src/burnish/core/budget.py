@@ -49,7 +49,7 @@ class Limit(Noun):
 
     def keeps(self, value: float) -> bool:
         """Whether a value is inside the limit."""
-        return value <= self.value if self.upper else value >= self.value
+        return value <= self.value if self.upper else value + 1e-9 >= self.value
 
 
 class Budget(Noun):
@@ -65,6 +65,11 @@ class Budget(Noun):
     def latency(self) -> Limit | None:
         """The first limit on latency, if there is one."""
         return next((limit for limit in self.limits if limit.percentile), None)
+
+    def keeps_quality(self, metric: str, value: float, base: float) -> bool:
+        """Whether a model of that value of the metric is inside the limit on it, if there is one."""
+        limit = self.quality(metric)
+        return limit is None or limit.keeps(value - base if limit.relative else value)
 
     @property
     def limits_bytes(self) -> bool:
@@ -93,7 +98,7 @@ class Budget(Noun):
             value = shown[limit.percentile].value if shown else None
         else:
             value = _READERS[limit.name](point)
-        return None if value is None else limit.keeps(value + (1e-9 if not limit.upper else 0.0))
+        return None if value is None else limit.keeps(value)
 
 
 def parse_budget(text: str, metric: str) -> Budget:

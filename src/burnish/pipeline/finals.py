@@ -95,12 +95,14 @@ class Finals:
         numbers = set(map(id, slow))
         asked = [finalist for finalist in finalists if id(finalist) not in numbers]
         answers.collect(asked)
+        if not slow:
+            return
         usable = [finalist for finalist in asked if self._usable(finalist, finalists[0])]
         late = []
         for finalist in slow:
             faster = much_faster(finalist, usable)
             if faster:
-                finalist.reason = f"left out: {faster[0].label} is at least {MUCH:g} times as fast at every shape"
+                finalist.reason = f"left out, {faster[0].label} is at least {MUCH:g} times as fast at every shape"
             else:
                 late.append(finalist)
         if late:
@@ -108,14 +110,11 @@ class Finals:
 
     def _usable(self, finalist: Finalist, base: Finalist) -> bool:
         """Whether it may be returned, whatever it takes: exact, and within the budget's limit on quality."""
-        if not finalist.exact or finalist.on_validation is None:
+        if not finalist.exact or finalist.on_validation is None or base.on_validation is None:
             return False
-        metric = self.bench.workload.metric.name
-        limit = self.budget.quality(metric)
-        if limit is None:
-            return True
-        point, first = (self._point(item, base.built) for item in (finalist, base))
-        return self.budget.judge(point, first, metric, "validation")[limit.text] is not False
+        metric, targets = self.bench.workload.metric, self.bench.workload.validation.targets
+        value, whole = (metric.compute(answers, targets) for answers in (finalist.on_validation, base.on_validation))
+        return self.budget.keeps_quality(metric.name, value, whole)
 
     def _timed(self, finalists: list[Finalist]) -> list[Finalist]:
         """Those that ran, with their latencies; one that does not run is dropped, and the others are timed again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +40,7 @@ def finite(seen: Seen, ranks: Ranks, *, epoch: int, first_step: int) -> list[flo
             if not of_loss:
                 raise TrainingFailed(
                     f"the gradients have a norm of {norms[index]}",
-                    where=f"{where}, training rows {_rows(seen, index)}" if ranks.world == 1 else where,
+                    where=f"{where}, training rows {_shown(_of_step(seen, index))}" if ranks.world == 1 else where,
                     why="the loss is finite and its derivative is not, as that of a square root at 0, or far too large",
                     help="look at the loss for these rows, or lower learning_rate",
                 )
@@ -48,18 +48,20 @@ def finite(seen: Seen, ranks: Ranks, *, epoch: int, first_step: int) -> list[flo
             of = f"rank {bad}, " if ranks.world > 1 else ""
             raise TrainingFailed(
                 f"the loss is {value}",
-                where=f"{where}, {of}training rows {ranks.text(_rows(seen, index), of=bad)}",
+                where=f"{where}, {of}training rows {ranks.text(_shown(seen.rows[index].tolist()), of=bad)}",
                 why="the learning rate is too high, or these rows hold values that are not finite",
                 help="lower learning_rate, or check the data",
             )
     return values
 
 
-def _rows(seen: Seen, index: int) -> str:
-    """The rows of a batch; with those of the batches before it that made one step with it."""
-    before = [place for place in seen.norms if place < index]
-    first = max(before) + 1 if before and index in seen.norms else index
-    rows = [int(row) for batch in seen.rows[first : index + 1] for row in batch.tolist()]
+def _of_step(seen: Seen, index: int) -> list[int]:
+    """The rows of all batches whose gradients make the step that the batch `index` ends."""
+    first = max((place + 1 for place in seen.norms if place < index), default=0)
+    return [int(row) for batch in seen.rows[first : index + 1] for row in batch.tolist()]
+
+
+def _shown(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
 
 

@@ -27,7 +27,7 @@ _STEPS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class StepTrial:
-    """Times forward and backward passes on this rank's part of the first batches of the first epoch.
+    """Times forward and backward passes on the first rank's part of the first batches of the first epoch.
 
     The first round warms up and is not counted. What is trained on must not notice: gradients are dropped, buffers
     (statistics of norms, ranges of quantizers) put back.
@@ -81,12 +81,15 @@ def precision_of(trial: StepTrial, kept: Kept, *, steps: int, divided: bool) -> 
     `divided`: the model lies on the ranks in parts, and may be too large to be tried whole. What `auto` found is kept,
     so a run that goes on decides alike, also on other ranks or under another strategy.
     """
-    if not trial.ranks.first:
-        return agreed(None, trial.ranks, trial.device)
+    found = _of_first(trial, kept, steps, divided) if trial.ranks.first else None
+    return agreed(found, trial.ranks, trial.device)
+
+
+def _of_first(trial: StepTrial, kept: Kept, steps: int, divided: bool) -> Precision:
     setting, long = trial.settings.precision, steps >= ENOUGH
     told = kept.read() if setting == "auto" else None
     if told is not None:
-        return agreed(Precision(**told, device=trial.device.type), trial.ranks, trial.device)
+        return Precision(**told, device=trial.device.type)
     found = choose_precision(
         setting,
         trial.device,
@@ -97,4 +100,4 @@ def precision_of(trial: StepTrial, kept: Kept, *, steps: int, divided: bool) -> 
     )
     if setting == "auto":
         kept.write({"name": found.name, "reason": found.reason})
-    return agreed(found, trial.ranks, trial.device)
+    return found
