@@ -51,7 +51,9 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet
 def check(
     workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="As `burnish optimize` takes it.")],
     out: Annotated[Path | None, typer.Option(help="A Parquet file for the columns; none is written otherwise.")] = None,
-    rows: Annotated[int, typer.Option(min=50, help="Rows of each split that are looked at, drawn by seed.")] = 4000,
+    rows: Annotated[
+        int, typer.Option(min=50, help="Rows of each split that are looked at, drawn by seed; for doubles, all.")
+    ] = 4000,
     data: Annotated[str | None, typer.Option(help="The workload's setting `data`, where it has one.")] = None,
 ) -> None:
     """Look at training rows before training: doubles, labels that are likely wrong, a shift from train to test.
